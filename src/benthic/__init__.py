@@ -1,0 +1,1 @@
+"""Graph learning that keeps working at depth."""
