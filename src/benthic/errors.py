@@ -30,6 +30,11 @@ class InputError(BenthicError, ValueError):
         self.found = found
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        # An exception is otherwise rebuilt from its message alone, and the error
+        # of a loader's worker process would arrive as a TypeError.
+        return type(self), (self.argument, self.found, self.remedy)
+
 
 class ModelError(BenthicError, RuntimeError):
     """The model itself failed while it ran."""

@@ -16,8 +16,10 @@ Forward: TypeAlias = Callable[[nn.Module, Any], Any]
 
 # Optional arguments that are inputs of a graph. Anything else that a batch happens
 # to carry (labels above all) is never handed to an optional argument.
-_OPTIONAL_INPUTS = ("edge_weight", "edge_attr", "edge_type", "batch", "pos")
+_EDGE_INPUTS = ("edge_weight", "edge_attr", "edge_type")
+_OPTIONAL_INPUTS = ("x", "edge_index", *_EDGE_INPUTS, "batch", "pos")
 _WHOLE_BATCH = ("data", "graph", "g", "hetero_data")
+_TORCH_NAMES = {"input": "x", "src": "x"}  # of nn.Linear, nn.Sequential, nn.Transformer
 
 
 def iterate_batches(data: Any) -> Iterator[Any]:
@@ -52,11 +54,14 @@ def iterate_batches(data: Any) -> Iterator[Any]:
 def call_model(model: nn.Module, data: Any) -> Any:
     """Calls ``model`` on one batch, matching the names its ``forward`` asks for.
 
-    A tuple is passed by position and a mapping by keyword. From a ``Data`` or
-    ``HeteroData``, each required argument of ``forward`` is looked up by name
-    (``x``, ``edge_index``, ``x_dict``, …); a model with one argument called
-    ``data`` gets the whole batch. Optional arguments receive ``edge_weight``,
-    ``edge_attr``, ``edge_type``, ``batch`` and ``pos`` where the batch has them.
+    A tuple or list is passed by position and a mapping by keyword. From a ``Data``
+    or ``HeteroData``, each required argument of ``forward`` is looked up by name
+    (``x``, ``edge_index``, ``x_dict``, …); a model with one argument of another
+    name, such as ``data``, gets the whole batch. Optional arguments receive ``x``,
+    ``edge_index``, ``edge_weight``, ``edge_attr``, ``edge_type``, ``batch`` and
+    ``pos`` where the batch has them. A wrapper that only forwards ``*args``
+    (``torch.compile``, ``DataParallel``) is asked for the names of what it wraps.
+    Anything else is handed over as it is.
 
     Args:
         model: Any module.
@@ -71,12 +76,12 @@ def call_model(model: nn.Module, data: Any) -> Any:
         >>> call_model(GCNConv(4, 2), graph).shape
         torch.Size([3, 2])
     """
-    if isinstance(data, Tensor):
-        return model(data)
-    if isinstance(data, tuple):
+    if isinstance(data, tuple | list):
         return model(*data)
     if isinstance(data, Mapping):
         return model(**data)
+    if not isinstance(data, Data | HeteroData):
+        return model(data)
     args, kwargs = _bind(model, data)
     return model(*args, **kwargs)
 
@@ -84,48 +89,72 @@ def call_model(model: nn.Module, data: Any) -> Any:
 def _bind(
     model: nn.Module, data: Data | HeteroData
 ) -> tuple[list[Any], dict[str, Any]]:
-    names, optional = _parameter_names(model)
-    if len(names) == 1 and _lookup(data, names[0]) is None:
-        return [data], {}
-    args = []
-    for name in names:
-        value = data if name in _WHOLE_BATCH else _lookup(data, name)
-        if value is None:
+    parameters = _parameters(model)
+    required = [p.name for p in parameters if p.default is p.empty]
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for parameter in parameters:
+        value = _value(data, parameter, required)
+        if value is None and parameter.name in required:
             raise InputError(
                 "data",
-                f"no attribute {name!r}, which {type(model).__name__}.forward needs "
-                f"(it has {', '.join(map(str, data.keys()))})",
+                f"no attribute {parameter.name!r}, which "
+                f"{type(model).__name__}.forward needs "
+                f"(it has {', '.join(sorted(map(str, data.keys())))})",
                 "add it, or say how to call the model: forward=lambda model, data: …",
             )
-        args.append(value)
-    kwargs = {
-        name: value
-        for name in optional
-        if name in _OPTIONAL_INPUTS and (value := _lookup(data, name)) is not None
-    }
+        if parameter.name in required and parameter.kind is not parameter.KEYWORD_ONLY:
+            args.append(value)
+        elif value is not None:
+            kwargs[parameter.name] = value
     return args, kwargs
 
 
-def _parameter_names(model: nn.Module) -> tuple[list[str], list[str]]:
-    """Names of the required and of the optional arguments of ``forward``."""
+def _value(
+    data: Data | HeteroData, parameter: inspect.Parameter, required: list[str]
+) -> Any:
+    name = parameter.name
+    if name not in required:
+        is_input = name.removesuffix("_dict") in _OPTIONAL_INPUTS
+        return _lookup(data, name) if is_input else None
+    if name in _WHOLE_BATCH or required == ["batch"]:
+        return data
+    value = _lookup(data, name)
+    if value is None and len(required) == 1 and not _is_attribute(name):
+        return data
+    return value
+
+
+def _is_attribute(name: str) -> bool:
+    return name in _TORCH_NAMES or name.removesuffix("_dict") in _OPTIONAL_INPUTS
+
+
+def _parameters(model: nn.Module) -> list[inspect.Parameter]:
+    """The named arguments of ``forward``, or of what a wrapper wraps."""
     signature = getattr(model, "signature", None)  # torch_geometric.nn.Sequential
     if signature is not None and hasattr(signature, "param_dict"):
-        return list(signature.param_dict), []
-    required: list[str] = []
-    optional: list[str] = []
-    for parameter in inspect.signature(model.forward).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        has_default = parameter.default is not parameter.empty
-        (optional if has_default else required).append(parameter.name)
-    return (required or ["x"]), optional
+        return _positional(signature.param_dict)
+    parameters = inspect.signature(model.forward).parameters.values()
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if named:
+        return named
+    children = list(model.children())
+    return _parameters(children[0]) if len(children) == 1 else _positional(["x"])
+
+
+def _positional(names: Iterable[str]) -> list[inspect.Parameter]:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [inspect.Parameter(name, kind) for name in names]
 
 
 def _lookup(data: Data | HeteroData, name: str) -> Any:
+    name = _TORCH_NAMES.get(name, name)
     if isinstance(data, HeteroData):
         # to_hetero() keeps the homogeneous names but takes dictionaries.
         value = data.collect(name.removesuffix("_dict"), allow_empty=True)
         return value or None
+    if name == "num_nodes":
+        return data.num_nodes
     return data[name] if name in data else None
 
 
