@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -46,6 +47,8 @@ def save(path: Path, figures: dict[str, Any]) -> None:
         "processor": platform.machine(),
         "clock": "1 thread: processor time; 2 threads: wall; milliseconds",
         "repeats": f"minimum of {ROUNDS} rounds of {BURST} runs",
+        "load": "other work on the machine at the end: 2-thread figures need about 0",
+        "load_average": os.getloadavg()[0],
         **figures,
     }
     text = json.dumps(document, indent=2) + "\n"

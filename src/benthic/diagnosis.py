@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch_geometric.data import Data, HeteroData
 
 from benthic import report
 from benthic.checks import CHECKS, Case, Finding, NotLearning, Outcome
-from benthic.checks.passes import Loss, Reading
+from benthic.checks.passes import Loss, Reading, forked_randomness
 from benthic.errors import InputError
 from benthic.forward import Forward, call_model, iterate_batches
 from benthic.trace import LayerReading
@@ -149,6 +149,7 @@ def diagnose(
 
     Raises:
         InputError: If the model or the data cannot be diagnosed; says why.
+        ModelError: If the model raises; names its exception.
 
     Example:
         >>> from torch_geometric.nn import GCN
@@ -184,6 +185,7 @@ def diagnose(
         influence=_influence(case),
         limits={
             "relu_floor": _RELU_FLOOR,
+            "component_cosine": case.limit_cosine,
             "num_classes": case.supervision.num_classes if case.supervision else None,
         },
         seconds=time.perf_counter() - start,
@@ -197,15 +199,16 @@ def _check_inputs(model: Any, data: Any) -> None:
             f"an object of type {type(model).__name__}",
             "give a torch.nn.Module",
         )
-    batch = next(iterate_batches(data), None)
-    if batch is None:
-        raise InputError("data", "a loader without batches", "give at least one")
-    if not isinstance(data, Data | HeteroData | tuple | Mapping) and iter(data) is data:
+    if isinstance(data, Iterator):
         raise InputError(
             "data",
             "an iterator that can be read only once",
             "give a loader or a list of batches",
         )
+    with forked_randomness(model, seed=0):  # a loader may shuffle
+        batch = next(iterate_batches(data), None)
+    if batch is None:
+        raise InputError("data", "a loader without batches", "give at least one")
     if isinstance(batch, Data | HeteroData):
         check_graph(batch)
 

@@ -56,12 +56,7 @@ class Supervision:
         store, node_type = _labelled_store(data)
         if store is None:
             return None
-        y = store["y"]
-        if y.dim() == 2 and y.size(1) == 1:
-            y = y.squeeze(1)
-        if y.dim() != 1 or y.is_floating_point():
-            return None
-        y = y.long()
+        y = store["y"].reshape(-1).long()
         masks = {
             split: _one_split(store[f"{split}_mask"]) & (y >= 0)
             for split in SPLITS
@@ -83,7 +78,7 @@ class Supervision:
         return int(self.y.max()) + 1 if self.y.numel() else 0
 
     def loss(self, output: Any) -> Tensor:
-        """Cross-entropy over the training nodes, in nats.
+        """Cross-entropy over the training nodes, in nats; NaN without one.
 
         One output column means a binary logit.
 
@@ -131,12 +126,22 @@ class Supervision:
 
 def _labelled_store(data: Any) -> tuple[Any, str | None]:
     if isinstance(data, HeteroData):
-        stores = [store for store in data.node_stores if "y" in store]
+        stores = [store for store in data.node_stores if _has_classes(store)]
         stores.sort(key=lambda store: "train_mask" not in store)
         return (stores[0], stores[0]._key) if stores else (None, None)
-    if isinstance(data, Data | Mapping) and _has(data, "y"):
+    if isinstance(data, Data | Mapping) and _has_classes(data):
         return data, None
     return None, None
+
+
+def _has_classes(store: Any) -> bool:
+    """Whether the labels are one whole number a row."""
+    y = store["y"] if "y" in store else None
+    return (
+        isinstance(y, Tensor)
+        and not (y.is_floating_point() or y.is_complex())
+        and (y.dim() == 1 or (y.dim() == 2 and y.size(1) == 1))
+    )
 
 
 def _has(store: Any, name: str) -> bool:
@@ -144,4 +149,4 @@ def _has(store: Any, name: str) -> bool:
 
 
 def _one_split(mask: Tensor) -> Tensor:
-    return mask[:, 0] if mask.dim() == 2 else mask
+    return (mask[:, 0] if mask.dim() == 2 else mask).bool()

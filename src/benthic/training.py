@@ -76,7 +76,7 @@ def train(
         1.0
     """
     supervision = Supervision.of(data)
-    if supervision is None or not supervision.masks["train"].any():
+    if supervision is None or not _trains(supervision):
         raise InputError(
             "data",
             "no labelled training nodes",
@@ -86,6 +86,10 @@ def train(
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         return _fit(model, data, supervision, epochs, lr, weight_decay, progress)
+
+
+def _trains(supervision: Supervision) -> bool:
+    return "train" in supervision.masks and bool(supervision.masks["train"].any())
 
 
 def _fit(
@@ -114,6 +118,7 @@ def _fit(
             best_state = copy.deepcopy(model.state_dict())
         if progress is not None:
             progress(epoch, epochs)
+    optimizer.zero_grad(set_to_none=True)
     if best_state is not None:
         model.load_state_dict(best_state)
     model.eval()
@@ -153,7 +158,7 @@ def build(
     Args:
         conv: ``"gcn"``, ``"sage"``, ``"gat"``, ``"gin"``, …: the class names of
             ``torch_geometric.nn.models.basic_gnn``, in any case; a tail of the
-            name is enough.
+            name is enough. ``PNA`` is left out: it needs the degrees of a graph.
         in_channels: Features of a node.
         hidden_channels: Width of the hidden layers.
         out_channels: Classes.
@@ -169,7 +174,9 @@ def build(
         GraphSAGE(3, 2, num_layers=4)
     """
     classes: dict[str, Any] = {
-        cls.__name__.lower(): cls for cls in basic_gnn.BasicGNN.__subclasses__()
+        cls.__name__.lower(): cls
+        for cls in basic_gnn.BasicGNN.__subclasses__()
+        if cls.__module__ == basic_gnn.__name__ and cls is not basic_gnn.PNA
     }
     named = [name for name in classes if name.endswith(conv.lower())] if conv else []
     if conv.lower() in classes:

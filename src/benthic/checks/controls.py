@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.utils import is_sparse
+
+from benthic.checks.passes import failure, forked_randomness
+from benthic.errors import ModelError
 
 _DROPOUTS = (
     F.dropout,
@@ -89,22 +92,43 @@ def without_activations() -> TorchFunctionMode:
 
 
 def isolated_copy(model: nn.Module) -> nn.Module:
-    """A copy that shares nothing and forgets the graph its layers may have cached.
+    """A copy that shares nothing, and neither remembers nor caches a graph.
 
     Args:
         model: Any module.
 
+    Raises:
+        ModelError: If it cannot be copied.
+
     Example:
         >>> from torch_geometric.nn import GCNConv
-        >>> isolated_copy(GCNConv(2, 2, cached=True))._cached_edge_index is None
-        True
+        >>> isolated_copy(GCNConv(2, 2, cached=True)).cached
+        False
     """
-    twin = copy.deepcopy(model)
+    # A forward pass may have left states in an attribute, which deepcopy refuses.
+    left = [v for module in model.modules() for v in _tensors(vars(module).values())]
+    memo: dict[int, Any] = {id(v): v.detach().clone() for v in left if not v.is_leaf}
+    try:
+        twin = copy.deepcopy(model, memo)
+    except Exception as error:
+        raise ModelError(f"{failure(model, error)} (copying it)") from error
     for module in twin.modules():
+        if getattr(module, "cached", None) is True:
+            module.cached = False  # type: ignore[assignment]
         for name in ("_cached_edge_index", "_cached_adj_t", "_cached_x", "_cached_h"):
             if getattr(module, name, None) is not None:
                 setattr(module, name, None)
     return twin
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)
+        elif type(value) is dict:
+            yield from _tensors(value.values())
 
 
 def fresh_copy(model: nn.Module, seed: int) -> tuple[nn.Module, tuple[str, ...]]:
@@ -121,9 +145,9 @@ def fresh_copy(model: nn.Module, seed: int) -> tuple[nn.Module, tuple[str, ...]]
     """
     twin = isolated_copy(model)
     reset: set[int] = set()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for module in twin.modules():
+    with forked_randomness(model, seed):
+        # Parts before the whole, which may start them in a way of its own.
+        for module in reversed(list(twin.modules())):
             if callable(getattr(module, "reset_parameters", None)):
                 module.reset_parameters()  # type: ignore[operator]
                 reset.update(map(id, module.parameters()))
@@ -186,6 +210,7 @@ def _empty_sparse(matrix: Tensor) -> Tensor:
         torch.empty(0, dtype=matrix.dtype, device=matrix.device),
         matrix.shape,
         is_coalesced=True,
+        check_invariants=False,
     )
     return empty.to_sparse_csr() if matrix.layout == torch.sparse_csr else empty
 
@@ -201,7 +226,7 @@ def silenced(modules: Sequence[nn.Module]) -> Iterator[None]:
         >>> layer = nn.Linear(2, 2)
         >>> with silenced([layer]):
         ...     layer(torch.ones(1, 2))
-        tensor([[0., 0.]], grad_fn=<MulBackward0>)
+        tensor([[0., 0.]])
     """
     handles = [
         module.register_forward_hook(lambda _m, _i, out: _zero(out))
@@ -215,4 +240,5 @@ def silenced(modules: Sequence[nn.Module]) -> Iterator[None]:
 
 
 def _zero(out: Any) -> Any:
-    return out * 0.0 if torch.is_tensor(out) else out
+    # Not out * 0.0: infinity would become NaN.
+    return torch.zeros_like(out) if torch.is_tensor(out) else out

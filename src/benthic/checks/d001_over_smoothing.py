@@ -84,7 +84,9 @@ class OverSmoothing:
                 mean_cosine=cosine,
             )
         off = _probes(case.graph_off)
-        fall_off = max(off) - off[-1] if off else 0.0
+        if not off:
+            return not_applicable("the model does not run without edges")
+        fall_off = max(off) - off[-1]
         evidence = {
             "probe_fall": fall,
             "probe_fall_graph_off": fall_off,

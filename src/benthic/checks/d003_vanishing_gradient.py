@@ -41,6 +41,8 @@ class VanishingGradient:
         ratio = case.fresh.gradient_ratio
         if ratio is None:
             return not_applicable("it takes two layers with trainable parameters")
+        if ratio < _VANISHED:
+            ratio = max(ratio, case.fresh_again.gradient_ratio or 0.0)
         now = case.reading.gradient_ratio
         if ratio >= _VANISHED:
             return passed(
@@ -67,7 +69,7 @@ class VanishingGradient:
             f"gradient"
         )
         return Outcome(
-            "issue",
+            "tip" if case.is_failing is False else "issue",
             reason + ("; without the graph too" if mlp_too else ""),
             confidence=0.95 if mlp_too and case.is_failing else 0.8,
             evidence=evidence,

@@ -74,7 +74,7 @@ class Exploding:
 
 def _growth(reading: Reading) -> tuple[float | None, float | None]:
     """Growth over all hidden layers and per layer, by a line through log norms."""
-    width = reading.layers[0].channels
+    width = reading.layers[0].channels if reading.layers else None
     norms = [
         layer.norm
         for layer in reading.layers

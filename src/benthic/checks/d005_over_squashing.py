@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from benthic.checks.case import Case
@@ -33,13 +34,13 @@ class OverSquashing:
 
     def __call__(self, case: Case) -> Outcome:
         """Compares influence by hop with every node being heard equally."""
-        reach, best = case.reading.num_hops, case.best_hops
+        reach, best = case.reading.num_hops, case.needed_hops
         if best is None or reach is None:
             return not_applicable("it takes labels, a val_mask and layers with edges")
         if best.num_hops < 2 or reach < best.num_hops:
             return not_applicable(
-                f"the labels are read best {best.num_hops} hops away, and the model "
-                f"reaches {reach}"
+                f"the labels are read {best.num_hops} hops away, and the model reaches "
+                f"{reach}"
             )
         if not case.is_failing:
             return passed("the model reads what is there to read")
@@ -52,6 +53,8 @@ class OverSquashing:
         if influence is None or null is None or hop >= len(influence.share):
             return not_applicable(f"no sampled node has a neighbor {hop} hops away")
         share, equal = influence.share[hop], null.influence[hop] / sum(null.influence)
+        if not math.isfinite(share):
+            return not_applicable("no node influences any other")
         rank = case.hidden[-1].effective_rank or 0.0
         classes = case.supervision.num_classes if case.supervision else 2
         evidence = {

@@ -20,7 +20,8 @@ class OverFitting:
 
     A gap alone is no illness: 2 layers on Cora fit all 140 training nodes and are
     as good on the others as anything. What counts is falling behind a linear probe
-    on propagated features, which has next to nothing to over-fit with.
+    on propagated features, which has next to nothing to over-fit with, or being no
+    better than chance on nodes that were not trained on.
     """
 
     code: str = "D006"
@@ -42,10 +43,15 @@ class OverFitting:
             "weights_off_accuracy": within,
         }
         gap, behind = train - val, within - val
-        if not case.fits or gap <= 2 * case.margin or behind <= case.margin:
+        by_heart = case.chance is not None and val < case.chance + case.margin
+        behind_much = behind > 2 * case.margin or by_heart
+        overfits = case.fits and gap > 2 * case.margin
+        if not overfits or not (by_heart or behind > case.margin):
             return passed("validation keeps up with what is attainable", **evidence)
+        if by_heart:
+            evidence["chance"] = case.chance
         return Outcome(
-            "issue" if behind > 2 * case.margin else "tip",
+            "issue" if behind_much else "tip",
             f"{train:.0%} on the training nodes, {val:.0%} on validation, where a "
             f"linear probe on propagated features has {within:.0%}",
             confidence=0.7,

@@ -22,18 +22,18 @@ class UnderReaching:
 
     def __call__(self, case: Case) -> Outcome:
         """Compares the best probe within reach with the best beyond it."""
-        reach, best = case.reading.num_hops, case.best_hops
+        reach, best = case.reading.num_hops, case.needed_hops
         if best is None:
             return not_applicable("it takes labels, a train_mask and a val_mask")
         if reach is None:
-            return passed("one layer hears every node")
+            return passed("the model hears every node, or its reach is unknown")
         within = max(p.accuracy for p in case.weights_off if p.num_hops <= reach)
         val = case.reading.metrics["val"] or 0.0
         evidence = {
             "num_hops": reach,
             "weights_off_accuracy_within": within,
             "weights_off_accuracy_beyond": best.accuracy,
-            "best_num_hops": best.num_hops,
+            "needed_num_hops": best.num_hops,
             "val_accuracy": val,
         }
         if best.accuracy - max(within, val) <= case.margin:

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 from benthic.checks.case import Case
 from benthic.checks.finding import Outcome, not_applicable, passed
+from benthic.checks.propagation import HopAccuracy
+
+# Where one class has nine nodes in ten, accuracy hardly moves with what is learned.
+_ONE_CLASS = 0.9
 
 
 @dataclass(frozen=True)
 class NotLearning:
     """The model does badly, and its training metric says it has not learned.
 
-    Says so when the other checks name no cause; they explain it otherwise.
+    Says so when the other checks name no cause; they explain it otherwise. A model
+    that fits its training nodes has learned, whatever it makes of others.
     """
 
     code: str = "D009"
@@ -26,26 +31,54 @@ class NotLearning:
             return not_applicable("it takes labels, a train_mask and a val_mask")
         if not case.is_failing:
             return passed("the model does as well as it should", val_accuracy=val)
+        if case.fits and train - val > 2 * case.margin:
+            return passed(
+                "the model has learned its training data; it fails on other nodes",
+                train_accuracy=train,
+                val_accuracy=val,
+            )
+        best, chance = case.best_hops, case.chance or 0.0
         frozen = [n for n, p in case.model.named_parameters() if not p.requires_grad]
         evidence = {
             "train_accuracy": train,
             "val_accuracy": val,
-            "chance": case.chance,
+            "chance": chance,
+            "weights_off_accuracy": best.accuracy if best else None,
+            "weights_off_num_hops": best.num_hops if best else None,
             "frozen_parameters": len(frozen),
         }
-        advice = [
-            "Train it first, if it has not been; then look at the loss by epoch and "
-            "try a learning rate ten times lower and ten times higher.",
-            "Check that the labels belong to these rows and that the loss sees the "
-            "training mask.",
-        ]
-        if frozen:
-            advice.insert(0, f"Unfreeze {frozen[0]} and {len(frozen) - 1} more.")
-        at_fault = "does not fit its training data" if not case.fits else "fits"
+        if chance > _ONE_CLASS and (best is None or best.accuracy < val + case.margin):
+            return Outcome(
+                "tip",
+                f"validation is at {val:.0%}, and always answering the most frequent "
+                f"class gives {chance:.0%}: accuracy cannot tell",
+                confidence=0.5,
+                evidence=evidence,
+                advice=("Judge it by its ranking: AUROC or average precision.",),
+            )
         return Outcome(
             "issue",
-            f"the model {at_fault} ({train:.0%}), and validation is at {val:.0%}",
+            f"the model has {train:.0%} on its training nodes and {val:.0%} on "
+            "validation",
             confidence=0.5,
             evidence=evidence,
-            advice=tuple(advice),
+            advice=_advice(frozen, best),
         )
+
+
+def _advice(frozen: list[str], best: HopAccuracy | None) -> tuple[str, ...]:
+    advice = [
+        "Train it first, if it has not been; then look at the loss by epoch and try "
+        "a learning rate ten times lower and ten times higher.",
+        "Check that the labels belong to these rows and that the loss sees the "
+        "training mask.",
+    ]
+    if best is not None and best.num_hops == 0:
+        advice.append(
+            "The features alone are read best: keep a node's own apart from its "
+            "neighbors' (GraphSAGE; H2GCN, https://arxiv.org/abs/2006.11468)."
+        )
+    if frozen:
+        rest = f" and {len(frozen) - 1} more" if len(frozen) > 1 else ""
+        advice.insert(0, f"Unfreeze {frozen[0]}{rest}.")
+    return tuple(advice)

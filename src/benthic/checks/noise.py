@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benthic.checks.controls import silenced, without_dropout
+from benthic.checks.passes import forked_randomness
 from benthic.trace import find_layers
 from benthic.trace.arguments import node_states
 
@@ -44,10 +45,12 @@ def training_noise(
 ) -> list[Noise]:
     r"""Compares training mode with and without dropout, layer by layer.
 
-    For the states :math:`\mathbf{X}` without dropout and :math:`\mathbf{X}'` with
-    it, the ratio is :math:`\|\mathbf{X}\|^2 / \|\mathbf{X}' - \mathbf{X}\|^2`.
-    Dropout on a skip stream multiplies up from layer to layer; dropout on the
-    branches does not touch the stream, whose ratio is then infinite.
+    With :math:`c` the cosine of the states without dropout and with it, all entries
+    taken as one vector, the ratio is :math:`c^2 / (1 - c^2)`: what of the noisy
+    states lies along the clean ones over what does not. It knows no scale, and is 0
+    where dropout leaves nothing. Dropout on a skip stream multiplies up from layer
+    to layer; dropout on the branches does not touch the stream, whose ratio is then
+    infinite.
 
     Args:
         model: A copy of the model; left in training mode.
@@ -73,14 +76,14 @@ def _ratios(
     seed: int,
 ) -> dict[str, float]:
     model.train()
-    with silenced(silent), torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        clean = _inputs(model, run, heard, dropout=False)
-        torch.manual_seed(seed)
-        noisy = _inputs(model, run, heard, dropout=True)
+    with silenced(silent), torch.no_grad():
+        with forked_randomness(model, seed):
+            clean = _inputs(model, run, heard, dropout=False)
+        with forked_randomness(model, seed):
+            noisy = _inputs(model, run, heard, dropout=True)
     largest = max((float(x.norm()) for x in clean.values()), default=0.0)
     return {
-        name: _power_ratio(float(x.norm()), float((noisy[name] - x).norm()))
+        name: _power_ratio(x, noisy[name])
         for name, x in clean.items()
         if float(x.norm()) > 1e-6 * largest and noisy[name].shape == x.shape
     }
@@ -115,5 +118,11 @@ def _inputs(
     return states
 
 
-def _power_ratio(signal: float, noise: float) -> float:
-    return math.inf if noise == 0.0 else (signal / noise) ** 2
+def _power_ratio(clean: Tensor, noisy: Tensor) -> float:
+    if torch.equal(clean, noisy):
+        return math.inf
+    if not float(noisy.norm()):
+        return 0.0
+    cosine = float((clean * noisy).sum() / clean.norm() / noisy.norm())
+    aligned = max(cosine, 0.0) ** 2
+    return aligned / (1.0 - aligned) if aligned < 1.0 else math.inf

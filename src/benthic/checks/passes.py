@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.data import Data
 
+from benthic.errors import BenthicError, InputError, ModelError
 from benthic.forward import Forward, iterate_batches, output_rows
 from benthic.supervision import SPLITS, Supervision
 from benthic.trace import LayerReading, RelationReading, Trace
 
 Loss = Callable[[Any, Any], Tensor]
 """A scalar loss from a model's output and the batch that produced it."""
+
+_LOGITS = (
+    "give a model with a row of logits per label and a column per class, or say what "
+    "its output means: loss=lambda output, batch: …"
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,8 @@ class Reading:
     Args:
         layers: Gauges by layer and node type, in the order of the forward pass.
         relations: How alike the messages of two relations are.
-        num_hops: How far the model reaches in edges; None if everywhere.
+        num_hops: How far the model reaches in edges; None if everywhere, or if none
+            of its layers is a ``MessagePassing`` whose hops can be counted.
         metrics: Accuracy by split; None where undefined.
     """
 
@@ -46,7 +56,7 @@ class Reading:
 
 def _first_over_last(norms: Sequence[float | None]) -> float | None:
     known = [norm for norm in norms if norm is not None]
-    if len(known) < 2:
+    if len(known) < 2 or not all(map(math.isfinite, known)):
         return None
     if known[-1] == 0.0:
         return 0.0 if known[0] == 0.0 else float("inf")
@@ -84,52 +94,181 @@ class Pass:
             model: The model or a copy; its ``.grad`` is not touched.
             change: What to do to each batch before the model sees it.
             with_probe: Whether to fit a linear probe to each layer.
+
+        Raises:
+            InputError: If the model does not fit the data or its labels.
+            ModelError: If the model raises.
         """
         right = dict.fromkeys(SPLITS, 0)
         total = dict.fromkeys(SPLITS, 0)
         with (
-            torch.random.fork_rng(devices=[]),
+            forked_randomness(model, self.seed),
             torch.enable_grad(),
             Trace(model, layers=self.layers) as trace,
         ):
-            torch.manual_seed(self.seed)
             for batch in iterate_batches(self.data):
                 supervision = Supervision.of(batch)
                 trace.supervision = supervision if with_probe else None
-                output = self.forward(model, change(batch))
-                self._backward(model, output, batch, supervision)
-                if supervision is not None and _is_per_node(output, supervision):
-                    for split, (hits, count) in supervision.correct(output).items():
+                output = self.run(model, change(batch))
+                rows = self._node_rows(output, supervision)
+                self._backward(model, output, batch, rows, supervision)
+                if supervision is not None and rows is not None:
+                    for split, (hits, count) in supervision.correct(rows).items():
                         right[split] += hits
                         total[split] += count
         metrics = {s: right[s] / total[s] if total[s] else None for s in SPLITS}
+        counted = any(layer.convs for layer in trace.found)
         return Reading(
-            tuple(trace.layers), tuple(trace.relations), trace.num_hops, metrics
+            tuple(trace.layers),
+            tuple(trace.relations),
+            trace.num_hops if counted else None,
+            metrics,
         )
 
+    def run(self, model: nn.Module, batch: Any) -> Any:
+        """Calls the model on one batch.
+
+        Args:
+            model: The model or a copy.
+            batch: One batch.
+
+        Raises:
+            InputError: If the batch is not what the model takes.
+            ModelError: If the model raises; names the exception.
+        """
+        try:
+            return self.forward(model, batch)
+        except BenthicError:
+            raise
+        except Exception as error:
+            _refuse_width(model, batch, error)
+            raise ModelError(failure(model, error)) from error
+
     def _backward(
-        self, model: nn.Module, output: Any, batch: Any, labels: Supervision | None
+        self,
+        model: nn.Module,
+        output: Any,
+        batch: Any,
+        rows: Tensor | None,
+        labels: Supervision | None,
     ) -> None:
         parameters = [p for p in model.parameters() if p.requires_grad]
-        loss = self._loss_of(output, batch, labels)
-        if parameters and loss.requires_grad:
-            torch.autograd.grad(loss, parameters, allow_unused=True)
+        loss = self._loss_of(output, batch, rows, labels)
+        if parameters and loss is not None and loss.requires_grad:
+            try:
+                torch.autograd.grad(loss, parameters, allow_unused=True)
+            except RuntimeError as error:
+                raise ModelError(f"{failure(model, error)} (backward)") from error
 
-    def _loss_of(self, output: Any, batch: Any, labels: Supervision | None) -> Tensor:
+    def _loss_of(
+        self, output: Any, batch: Any, rows: Tensor | None, labels: Supervision | None
+    ) -> Tensor | None:
         if self.loss is not None:
-            return self.loss(output, batch)
-        if labels is not None and _is_per_node(output, labels):
-            return labels.loss(output)
+            return _user_loss(self.loss, output, batch)
+        if labels is not None and rows is not None:
+            trained_on = labels.masks.get("train")
+            nothing = trained_on is not None and not trained_on.any()
+            return None if nothing else labels.loss(rows)
         # Without labels, a random direction of the output stands for the loss.
-        rows = next(iter(output.values())) if isinstance(output, dict) else output
-        rows = output_rows(rows)
-        signs = torch.randint_like(rows, 2).mul(2).sub(1)
-        loss: Tensor = (rows * signs).sum() / max(rows.numel(), 1) ** 0.5
+        is_dict = isinstance(output, Mapping)
+        out = output_rows(next(iter(output.values())) if is_dict else output)
+        signs = torch.randint_like(out, 2).mul(2).sub(1)
+        loss: Tensor = (out * signs).sum() / max(out.numel(), 1) ** 0.5
         return loss
 
+    def _node_rows(self, output: Any, labels: Supervision | None) -> Tensor | None:
+        """One row of logits per label; None where the output is something else."""
+        if labels is None:
+            return None
+        if isinstance(output, Mapping) and labels.node_type not in output:
+            return None
+        rows = output_rows(output, labels.node_type)
+        rows = rows.unsqueeze(-1) if rows.dim() == 1 else rows  # a logit per node
+        fault = _disagreement(rows, labels)
+        # A loss of the user's own knows what the output means.
+        if fault and self.loss is None:
+            raise InputError("model", fault, _LOGITS)
+        is_logits = rows.dim() == 2 and rows.size(0) == labels.y.size(0)
+        return rows if is_logits and not fault else None
 
-def _is_per_node(output: Any, labels: Supervision) -> bool:
-    if isinstance(output, dict) and labels.node_type not in output:
-        return False
-    rows = output_rows(output, labels.node_type)
-    return rows.dim() == 2 and rows.size(0) == labels.y.size(0)
+
+@contextmanager
+def forked_randomness(model: nn.Module, seed: int) -> Iterator[None]:
+    """Inside, random numbers follow ``seed``; afterwards they go on as before.
+
+    Args:
+        model: Whose devices count.
+        seed: Seeds every generator inside.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> with forked_randomness(nn.Linear(1, 1), seed=1):
+        ...     _ = torch.rand(9)
+        >>> bool(torch.rand(1) == torch.rand(1, generator=torch.manual_seed(0)))
+        True
+    """
+    devices = list({p.device for p in model.parameters() if p.is_cuda})
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def failure(model: nn.Module, error: Exception) -> str:
+    """What a model raised, in one line.
+
+    Args:
+        model: The model.
+        error: What it raised.
+
+    Example:
+        >>> failure(nn.Identity(), KeyError("x"))
+        "Identity raised KeyError: 'x'"
+    """
+    text = " ".join(str(error).split())
+    return f"{type(model).__name__} raised {type(error).__name__}: {text[:300]}"
+
+
+def _refuse_width(model: nn.Module, batch: Any, error: Exception) -> None:
+    """Blames the features where their number is not what the model takes."""
+    x = batch.get("x") if isinstance(batch, Data) else None
+    if not torch.is_tensor(x) or x.dim() != 2:
+        return
+    for module in model.modules():
+        width = getattr(module, "in_channels", getattr(module, "in_features", None))
+        if isinstance(width, int) and width > 0:
+            if width != x.size(1):
+                raise InputError(
+                    "x",
+                    f"{x.size(1)} features for {type(module).__name__} with {width} "
+                    f"input channels ({failure(model, error)})",
+                    "give the features that the model was built for",
+                ) from error
+            return
+
+
+def _user_loss(loss: Loss, output: Any, batch: Any) -> Tensor:
+    remedy = "return one number from the model's output and its batch"
+    try:
+        value = loss(output, batch)
+    except Exception as error:
+        text = " ".join(str(error).split())[:300]
+        found = f"a function that raised {type(error).__name__}: {text}"
+        raise InputError("loss", found, remedy) from error
+    if not torch.is_tensor(value) or value.numel() != 1:
+        shape = f" of shape {list(value.shape)}" if torch.is_tensor(value) else ""
+        found = f"a function that returned a {type(value).__name__}{shape}"
+        raise InputError("loss", found, remedy)
+    return value.reshape(())
+
+
+def _disagreement(rows: Tensor, labels: Supervision) -> str:
+    """Why these rows cannot be logits for these labels, or nothing."""
+    num_labels, num_columns = labels.y.size(0), rows.size(-1)
+    if rows.dim() != 2 or rows.size(0) != num_labels:
+        # Without a held-out mask, the labels may mean whole graphs or edges.
+        has_masks = {"val", "test"} & labels.masks.keys()
+        shape = f"an output of shape {list(rows.shape)} for {num_labels:,} labels"
+        return shape if has_masks else ""
+    if labels.num_classes > max(num_columns, 2):
+        return f"{num_columns} outputs for label {labels.num_classes - 1}"
+    return ""

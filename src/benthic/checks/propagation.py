@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
-from torch_geometric.utils import to_undirected
+from torch_geometric.utils import (
+    degree,
+    to_edge_index,
+    to_scipy_sparse_matrix,
+    to_undirected,
+)
 
+from benthic.metrics.cosine import mean_cosine_similarity
 from benthic.metrics.separation import linear_probe_accuracy
 from benthic.supervision import Supervision
 
-# Wider features are projected first: it bounds the control's cost and moves the
-# probe on Coauthor Physics (8,415 columns) by less than a point.
-_MAX_CHANNELS = 2048
+# Wider features are projected to so many random directions first. It makes the control
+# three times faster and the probe no worse, since its standardized columns otherwise
+# turn rare words up: at K = 2 Cora reads 77 % so and 75 % in full, CiteSeer 70 and 63,
+# Coauthor Physics 95 and 81 (validation; 512 columns).
+_MAX_CHANNELS = 512
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,34 @@ def propagated_accuracy(
     return answers
 
 
+def limit_cosine(data: Data) -> float | None:
+    r"""Mean pairwise cosine after infinitely many propagation steps.
+
+    In the limit every node of component :math:`c` points to
+    :math:`\sum_{i \in c} \sqrt{d_i + 1} \, \mathbf{x}_i`, so that the mean cosine stays
+    below 1 where components differ: complete smoothing reads 0.89 on Cora.
+
+    Args:
+        data: A graph with features, taken as undirected.
+
+    Example:
+        >>> two = torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2]])
+        >>> x = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+        >>> round(limit_cosine(Data(x=x, edge_index=two)), 3)
+        0.333
+    """
+    x, edge_index, _ = _one_graph(data, None)
+    size = x.size(0)
+    adjacency = to_scipy_sparse_matrix(edge_index, num_nodes=size)
+    count, component = connected_components(adjacency, directed=False)
+    member = torch.from_numpy(component).long().to(x.device)
+    weight = (degree(edge_index[1], size) + 1).sqrt().unsqueeze(1)
+    limit = torch.zeros(count, x.size(1), device=x.device)
+    limit = limit.index_add_(0, member, weight * x)
+    cosine = float(mean_cosine_similarity(limit[member]))
+    return cosine if math.isfinite(cosine) else None
+
+
 def _one_graph(
     data: Data | HeteroData, node_type: str | None
 ) -> tuple[Tensor, Tensor, slice]:
@@ -75,7 +115,14 @@ def _one_graph(
     if isinstance(data, HeteroData):
         return _joined(data, node_type)
     x = data.x.to_dense() if data.x.layout != torch.strided else data.x
-    return _narrow(x.float()), data.edge_index, slice(0, x.size(0))
+    return _narrow(x.float()), _edges(data), slice(0, x.size(0))
+
+
+def _edges(store: Any) -> Tensor:
+    edge_index = store.get("edge_index")
+    if edge_index is None:
+        edge_index = to_edge_index(store["adj_t"])[0].flip(0)
+    return edge_index
 
 
 def _joined(data: HeteroData, node_type: str | None) -> tuple[Tensor, Tensor, slice]:
@@ -88,7 +135,7 @@ def _joined(data: HeteroData, node_type: str | None) -> tuple[Tensor, Tensor, sl
         )
     x = torch.block_diag(*blocks)
     edges = [
-        store.edge_index
+        _edges(store)
         + torch.tensor([[first_row[store._key[0]]], [first_row[store._key[-1]]]])
         for store in data.edge_stores
     ]
@@ -108,9 +155,10 @@ def _narrow(x: Tensor) -> Tensor:
 
 def _normalized(edge_index: Tensor, num_nodes: int) -> Tensor:
     edge_index, weight = gcn_norm(edge_index, num_nodes=num_nodes)
-    source, target = edge_index
     matrix = torch.sparse_coo_tensor(
-        torch.stack([target, source]), weight, (num_nodes, num_nodes)
+        edge_index.flip(0), weight, (num_nodes, num_nodes), check_invariants=False
     )
-    csr: Tensor = matrix.to_sparse_csr()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        csr: Tensor = matrix.to_sparse_csr()
     return csr

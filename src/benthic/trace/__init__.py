@@ -3,5 +3,13 @@
 from benthic.trace.layers import Layer, find_layers
 from benthic.trace.reading import LayerReading, RelationReading
 from benthic.trace.recorder import Trace
+from benthic.trace.smoothing import measure_smoothing
 
-__all__ = ["Layer", "LayerReading", "RelationReading", "Trace", "find_layers"]
+__all__ = [
+    "Layer",
+    "LayerReading",
+    "RelationReading",
+    "Trace",
+    "find_layers",
+    "measure_smoothing",
+]

@@ -17,8 +17,9 @@ def node_states(
 ) -> list[tuple[str | None, Tensor]]:
     """The node states that a layer was given, with their node types.
 
-    The first argument counts: a tensor, a dictionary by node type, or the pair of
-    a relation's source and target states.
+    Of a dictionary by node type or the pair of a relation's source and target
+    states, all; else every floating-point tensor with rows, the first of which is
+    the likeliest.
 
     Args:
         args: Positional inputs of the layer.
@@ -29,18 +30,40 @@ def node_states(
         >>> pair = (torch.zeros(2, 4), torch.zeros(3, 4))
         >>> [(t, len(x)) for t, x in node_states([pair], {}, "user__buys__item")]
         [('user', 2), ('item', 3)]
+        >>> edge_index = torch.tensor([[0, 1], [1, 0]])
+        >>> [len(x) for _, x in node_states([edge_index], {"x": torch.zeros(2, 4)})]
+        [2]
     """
-    first = args[0] if args else next(iter(kwargs.values()), None)
-    if isinstance(first, Mapping):
-        return [(str(t), x) for t, x in first.items() if _is_state(x)]
-    source, target = ends(relation)
-    pair = first if isinstance(first, tuple | list) else (first, None)
-    states = [
-        (node_type, x)
-        for node_type, x in zip((source, target), pair, strict=False)
-        if _is_state(x)
-    ]
-    return states if relation else states[:1]
+    states: list[tuple[str | None, Tensor]] = []
+    for value in [*args, *kwargs.values()]:
+        if isinstance(value, Mapping):
+            return [(str(t), x) for t, x in value.items() if _is_state(x)] or states
+        several = value if isinstance(value, tuple | list) else (value,)
+        if relation:
+            typed = zip(ends(relation), several, strict=False)
+            return [(node_type, x) for node_type, x in typed if _is_state(x)]
+        states += [(None, x) for x in several if _is_state(x)]
+    return states
+
+
+def output_states(out: Any, relation: str = "") -> list[tuple[str | None, Tensor]]:
+    """The node states that a layer returned, with their node types.
+
+    Args:
+        out: What the layer returned: states, states by node type, or a tuple that
+            begins with either.
+        relation: ``source__relation__target`` where the layer serves one relation.
+
+    Example:
+        >>> attention = torch.zeros(5, 1)
+        >>> [len(x) for _, x in output_states((torch.zeros(3, 4), attention))]
+        [3]
+    """
+    if isinstance(out, tuple | list):
+        out = out[0] if out else None
+    if isinstance(out, Mapping):
+        return [(str(t), x) for t, x in out.items() if _is_state(x)]
+    return [(ends(relation)[1], out)] if _is_state(out) else []
 
 
 def edge_inputs(
@@ -48,8 +71,9 @@ def edge_inputs(
 ) -> list[tuple[str | None, Tensor, Tensor | None]]:
     """The edges that a message-passing module was given, with their weights.
 
-    From a dictionary by edge type only relations within one node type are taken;
-    a sparse matrix is PyG's transposed adjacency.
+    From a dictionary by edge type only relations within one node type are taken,
+    all those of one type together; a sparse matrix is PyG's transposed adjacency.
+    Edges between two sets of nodes (a pair of states of different length) are none.
 
     Args:
         args: Positional inputs of the module.
@@ -60,13 +84,12 @@ def edge_inputs(
         >>> edge_inputs([torch.zeros(2, 4), edge_index], {})[0][1] is edge_index
         True
     """
-    for value in [*args, *kwargs.values()]:
+    values = [*args, *kwargs.values()]
+    if any(map(_is_bipartite, values)):
+        return []
+    for value in values:
         if isinstance(value, Mapping):
-            within = {
-                str(key[0]): edges
-                for key, edges in value.items()
-                if isinstance(key, tuple) and key[0] == key[-1] and _is_edges(edges)
-            }
+            within = _within_types(value)
             if within:
                 return [(node_type, edges, None) for node_type, edges in within.items()]
         elif _is_edges(value):
@@ -75,7 +98,7 @@ def edge_inputs(
                 (None, value, next((w for w in weights if _weighs(w, value)), None))
             ]
         elif torch.is_tensor(value) and value.layout != torch.strided:
-            coo = value.to_sparse_coo().coalesce()
+            coo = value.detach().to_sparse_coo().coalesce()
             return [(None, coo.indices().flip(0), coo.values())]
     return []
 
@@ -87,12 +110,12 @@ def relation_of(layer: Layer, conv: nn.Module) -> str:
         layer: The layer.
         conv: One of its modules.
     """
-    module = layer.modules.get("")
-    members: Any = layer.modules
-    if isinstance(module, HeteroConv):
-        members = module.convs
-    for key, member in members.items():
-        if member is conv:
+    members = [*layer.modules.items()] if layer.per_relation else []
+    for module in layer.modules.values():
+        for part in module.modules():
+            members += part.convs.items() if isinstance(part, HeteroConv) else []
+    for key, member in members:
+        if any(part is conv for part in member.modules()):
             return "__".join(key) if isinstance(key, tuple) else str(key)
     return ""
 
@@ -113,7 +136,32 @@ def ends(relation: str) -> tuple[str | None, str | None]:
 
 
 def _is_state(x: Any) -> bool:
-    return torch.is_tensor(x) and x.is_floating_point() and x.dim() >= 2
+    return (
+        torch.is_tensor(x)
+        and x.layout == torch.strided
+        and x.is_floating_point()
+        and x.dim() >= 2
+    )
+
+
+def _within_types(edge_index_dict: Mapping[Any, Any]) -> dict[str, Tensor]:
+    within: dict[str, list[Tensor]] = {}
+    for key, edges in edge_index_dict.items():
+        if isinstance(key, tuple) and key[0] == key[-1] and _is_edges(edges):
+            within.setdefault(str(key[0]), []).append(edges)
+    return {
+        node_type: torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+        for node_type, parts in within.items()
+    }
+
+
+def _is_bipartite(value: Any) -> bool:
+    return (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(map(_is_state, value))
+        and value[0].size(0) != value[1].size(0)
+    )
 
 
 def _is_edges(value: Any) -> bool:

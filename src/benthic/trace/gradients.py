@@ -12,14 +12,16 @@ from benthic.trace.layers import Layer
 
 
 class Gradients:
-    """Adds up gradients as backward passes deliver them; ``.grad`` is not read."""
+    """Adds up gradients as backward passes deliver them; ``.grad`` is not read.
+
+    Args:
+        layers: The layers; a parameter that two of them share counts for both.
+    """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        self._parameters = [
-            [p for module in layer.modules.values() for p in module.parameters()]
-            for layer in layers
-        ]
-        self._squares: list[dict[int, list[float]]] = [{} for _ in layers]
+        self._parameters = [layer.parameters for layer in layers]
+        # For each parameter: the sum of squared norms, and how many there were.
+        self._squares: list[dict[int, tuple[float, int]]] = [{} for _ in layers]
 
     def attach(self) -> list[RemovableHandle]:
         """Hooks every parameter that takes part in training."""
@@ -33,7 +35,8 @@ class Gradients:
     def _adder(self, layer: int, position: int) -> Callable[[Tensor], None]:
         def add(gradient: Tensor) -> None:
             square = float(gradient.detach().double().square().sum())
-            self._squares[layer].setdefault(position, []).append(square)
+            total, count = self._squares[layer].get(position, (0.0, 0))
+            self._squares[layer][position] = total + square, count + 1
 
         return add
 
@@ -45,7 +48,10 @@ class Gradients:
         """
         squares = self._squares[layer]
         if squares:
-            return math.sqrt(sum(sum(s) / len(s) for s in squares.values())), ""
+            norm = math.sqrt(sum(total / count for total, count in squares.values()))
+            if math.isfinite(norm):
+                return norm, ""
+            return None, "the gradient holds NaN or infinite values"
         if not self._parameters[layer]:
             return None, "the layer has no parameters"
         if not any(parameter.requires_grad for parameter in self._parameters[layer]):

@@ -33,6 +33,10 @@ class Messages:
         """
         self._sent.setdefault(target, {})[relation] = x.detach()
 
+    def drop(self) -> None:
+        """Lets go of messages that were not compared."""
+        self._sent = {}
+
     def compare(self, layer: int) -> None:
         """Ends a layer: adds up cosines between its relations, lets messages go.
 

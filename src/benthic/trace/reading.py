@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 from torchmetrics import Metric
 
+from benthic.errors import InputError
 from benthic.metrics.activity import DeadFraction, MeanNorm
 from benthic.metrics.correlation import FeatureCorrelation
 from benthic.metrics.cosine import CenteredCosineSimilarity, MeanCosineSimilarity
 from benthic.metrics.dirichlet import RayleighQuotient
 from benthic.metrics.rank import EffectiveRank
-from benthic.metrics.separation import LinearProbeAccuracy
+from benthic.metrics.rows import column_mean
 from benthic.supervision import Supervision
 from benthic.trace.layers import Normalization
+from benthic.trace.probe import Probe
 
 
 @dataclass(frozen=True)
@@ -89,56 +94,115 @@ class Edges:
     edge_weight: Tensor | None
     normalization: Normalization
 
+    def with_more(self, other: Edges) -> Edges:
+        """The edges of both; unweighted ones weigh 1 beside weighted ones.
+
+        Args:
+            other: Edges between the same nodes.
+        """
+        weights = None
+        if self.edge_weight is not None or other.edge_weight is not None:
+            weights = torch.cat([self._weights(), other._weights()])
+        edge_index = torch.cat([self.edge_index, other.edge_index], dim=1)
+        return Edges(edge_index, weights, self.normalization)
+
+    def _weights(self) -> Tensor:
+        if self.edge_weight is not None:
+            return self.edge_weight
+        return torch.ones(self.edge_index.size(1), device=self.edge_index.device)
+
 
 class Gauges:
-    """Streams the states of one layer and node type into their metrics."""
+    """Streams the states of one layer and node type into their metrics.
 
-    def __init__(self, name: str, node_type: str | None) -> None:
+    Args:
+        name: What the reading will be called.
+        node_type: Node type of a heterogeneous graph.
+        names: Which gauges to take.
+    """
+
+    def __init__(
+        self, name: str, node_type: str | None, names: frozenset[str] | None = None
+    ) -> None:
         self.name = name
         self.node_type = node_type
         self.num_nodes = 0
         self.channels = 0
+        self._names = wanted(names)
         self._batches = 0
         self._metrics: dict[str, Metric] = {
-            "dead_fraction": DeadFraction(),
-            "norm": MeanNorm(),
-            "mean_cosine": MeanCosineSimilarity(),
-            "effective_rank": EffectiveRank(),
-            "feature_correlation": FeatureCorrelation(),
+            name: metric(sync_on_compute=False)
+            for name, metric in _OF_ROWS.items()
+            if name in self._names or name == "norm"
         }
-        self._undefined: dict[str, str] = {}
-        self._state_gradients: list[float] = []
+        self._undefined = {
+            name: "this gauge was not asked for" for name in NAMES - self._names
+        }
+        self._probe: Probe | None = None
+        self._gradient_squares = (0.0, 0)
+        self._values: dict[str, float] | None = None
 
     def update(
         self, x: Tensor, edges: Edges | None, supervision: Supervision | None
-    ) -> None:
-        """Takes the states of one batch.
+    ) -> RemovableHandle | None:
+        """Takes the states of one batch; returns the handle of their gradient's hook.
 
         Args:
             x: States, ``[..., C]``; leading dimensions are flattened to rows.
             edges: The layer's graph, where its edges are known.
             supervision: Labels of the rows, where they are known.
         """
-        if x.requires_grad:
-            x.register_hook(
-                lambda grad: self._state_gradients.append(float(grad.double().norm()))
-            )
-        x = x.detach().reshape(-1, x.size(-1))  # [N, C]
+        handle = x.register_hook(self._add_gradient) if x.requires_grad else None
+        x = x.detach()
+        x = x.reshape(-1, x.size(-1)) if x.numel() else x.new_zeros(0, x.size(-1))
         self._batches += 1
+        self._values = None
         self.num_nodes += x.size(0)
+        if self._batches > 1 and self.channels != x.size(1):
+            raise InputError(
+                "model",
+                f"{x.size(1)} channels in {self.name}, {self.channels} before",
+                "trace batches of one width together",
+            )
         self.channels = x.size(1)
+        self._update_rows(x)
+        if "centered_cosine" in self._names:
+            self._update_centered(x)
+        if "rayleigh_quotient" in self._names:
+            self._update_rayleigh(x, edges)
+        if "probe_accuracy" in self._names:
+            self._update_probe(x, supervision)
+        return handle
+
+    def _add_gradient(self, gradient: Tensor) -> None:
+        total, count = self._gradient_squares
+        square = float(gradient.detach().double().square().sum())
+        self._gradient_squares = total + square, count + 1
+
+    def _update_rows(self, x: Tensor) -> None:
+        if x.size(1) > _WIDEST:
+            for name in _OF_PRODUCTS & self._names:
+                self._metrics.pop(name, None)
+                self._undefined[name] = (
+                    f"it takes a matrix of {x.size(1):,} x {x.size(1):,} channels"
+                )
         for name in _OF_ROWS:
-            self._metrics[name].to(x.device).update(x)
-        self._update_centered(x)
-        self._update_rayleigh(x, edges)
-        self._update_probe(x, supervision)
+            if name in self._metrics and not self._is_shared(name):
+                self._metrics[name].to(x.device).update(x)
+
+    def _is_shared(self, name: str) -> bool:
+        """Whether another gauge sums the same: the rank's C x C products."""
+        return name == "effective_rank" and "feature_correlation" in self._metrics
 
     def _update_centered(self, x: Tensor) -> None:
         if self._batches == 1 and x.size(0):
-            center = x.mean(0, dtype=torch.float64)
-            self._metrics["centered_cosine"] = metric = CenteredCosineSimilarity(center)
-            metric.to(x.device).update(x)
-        elif self._metrics.pop("centered_cosine", None) is not None:
+            metric = CenteredCosineSimilarity(column_mean(x), sync_on_compute=False)
+            self._metrics["centered_cosine"] = metric.to(x.device)
+            self._metrics["centered_cosine"].update(x)
+        elif self._batches == 1:
+            self._undefined["centered_cosine"] = "there are no rows"
+        elif x.size(0):
+            self._metrics.pop("centered_cosine", None)
             self._undefined["centered_cosine"] = (
                 "several batches were read, and the mean of all rows was not known "
                 "before the last"
@@ -146,30 +210,34 @@ class Gauges:
 
     def _update_rayleigh(self, x: Tensor, edges: Edges | None) -> None:
         if edges is None:
-            self._undefined["rayleigh_quotient"] = (
-                "no edges between these nodes are known to the layer"
+            self._undefined.setdefault(
+                "rayleigh_quotient",
+                "no edges between these rows are known to the layer",
             )
             return
-        if edges.edge_index.numel() and int(edges.edge_index.max()) >= x.size(0):
-            self._undefined["rayleigh_quotient"] = "the edges reach beyond these rows"
-            return
         if "rayleigh_quotient" not in self._metrics:
-            metric = RayleighQuotient(normalization=edges.normalization)
+            metric = RayleighQuotient(
+                normalization=edges.normalization, sync_on_compute=False
+            )
             self._metrics["rayleigh_quotient"] = metric.to(x.device)
-        self._metrics["rayleigh_quotient"].update(
-            x, edges.edge_index, edges.edge_weight
-        )
+        weight = edges.edge_weight
+        try:
+            self._metrics["rayleigh_quotient"].update(
+                x, edges.edge_index, None if weight is None else weight.detach()
+            )
+        except InputError as error:
+            del self._metrics["rayleigh_quotient"]
+            self._undefined["rayleigh_quotient"] = str(error)
 
     def _update_probe(self, x: Tensor, supervision: Supervision | None) -> None:
         reason = _why_no_probe(x, self.node_type, supervision)
         if reason is not None or supervision is None:
-            self._undefined["probe_accuracy"] = str(reason)
+            self._undefined.setdefault("probe_accuracy", str(reason))
             return
-        if "probe_accuracy" not in self._metrics:
-            metric = LinearProbeAccuracy(num_classes=supervision.num_classes)
-            self._metrics["probe_accuracy"] = metric.to(x.device)
-        self._metrics["probe_accuracy"].update(
-            x, supervision.y, supervision.masks["train"], supervision.held_out
+        if self._probe is None:
+            self._probe = Probe(supervision.num_classes)
+        self._probe.update(
+            x, supervision.y, supervision.masks["train"], supervision.masks["val"]
         )
 
     def reading(
@@ -185,23 +253,20 @@ class Gauges:
             gradient_norm: The layer's gradient norm.
             why: Reasons for these two, where they are None.
         """
-        undefined = {**self._undefined, **why}
+        undefined = {**why}
+        if self._values is None:
+            self._values = self._computed()
         values: dict[str, float | None] = {}
-        for name in _GAUGES:
-            values[name] = None
-            if name in self._metrics:
-                value = float(self._metrics[name].compute())
-                if math.isfinite(value):
-                    values[name] = value
-                else:
-                    undefined[name] = self._why_undefined()
-        state_gradient_norm = None
-        if self._state_gradients:
-            state_gradient_norm = math.hypot(*self._state_gradients) / math.sqrt(
-                len(self._state_gradients)
-            )
-        else:
-            undefined["state_gradient_norm"] = "no backward pass reached the states"
+        for name in sorted(NAMES):
+            value = self._values.get(name)
+            values[name] = value if value is not None and math.isfinite(value) else None
+            if value is None:
+                undefined[name] = self._undefined[name]
+            elif values[name] is None:
+                undefined[name] = self._why_undefined(name)
+        state_gradient_norm, reason = self._state_gradient_norm()
+        if reason:
+            undefined["state_gradient_norm"] = reason
         return LayerReading(
             self.name,
             self.node_type,
@@ -214,25 +279,79 @@ class Gauges:
             undefined=undefined,
         )
 
-    def _why_undefined(self) -> str:
+    def _computed(self) -> dict[str, float]:
+        if "effective_rank" in self._metrics and self._is_shared("effective_rank"):
+            gram: Any = self._metrics["feature_correlation"].gram
+            rank = EffectiveRank(sync_on_compute=False).to(gram.device)
+            rank.update(gram.new_zeros(0, self.channels))
+            rank.merge_state({"gram": gram})
+            self._metrics["effective_rank"] = rank
+        values = {name: float(m.compute()) for name, m in self._metrics.items()}
+        if self._probe is not None:
+            values["probe_accuracy"] = self._probe.compute()
+        return values
+
+    def _state_gradient_norm(self) -> tuple[float | None, str]:
+        total, count = self._gradient_squares
+        if not count:
+            return None, "no backward pass reached the states"
+        norm = math.sqrt(total / count)
+        if not math.isfinite(norm):
+            return None, "the gradient holds NaN or infinite values"
+        return norm, ""
+
+    def _why_undefined(self, name: str) -> str:
         if self.num_nodes == 0:
             return "there are no rows"
         norm = float(self._metrics["norm"].compute())
         if not math.isfinite(norm):
             return "the states hold NaN or infinite values"
+        if name == "probe_accuracy":
+            return "a split has no labelled rows"
         if norm == 0.0:
             return "every row is zero: the layer is dead"
-        return "too few distinct rows or columns"
+        return _WHY.get(name, "too few rows")
 
 
-_OF_ROWS = (
-    "dead_fraction",
-    "norm",
-    "mean_cosine",
-    "effective_rank",
-    "feature_correlation",
-)
-_GAUGES = (*_OF_ROWS, "centered_cosine", "rayleigh_quotient", "probe_accuracy")
+# The widest states whose C x C products are taken: 34 MB, about a second per layer on
+# a CPU core (benchmarks/gauges.py).
+_WIDEST = 2048
+_OF_PRODUCTS = frozenset({"effective_rank", "feature_correlation"})
+_OF_ROWS: dict[str, type[Metric]] = {
+    "dead_fraction": DeadFraction,
+    "norm": MeanNorm,
+    "mean_cosine": MeanCosineSimilarity,
+    "effective_rank": EffectiveRank,
+    "feature_correlation": FeatureCorrelation,
+}
+NAMES = frozenset({*_OF_ROWS, "centered_cosine", "rayleigh_quotient", "probe_accuracy"})
+_WHY = {
+    "mean_cosine": "fewer than two rows are not zero",
+    "centered_cosine": "fewer than two rows differ from their mean",
+    "rayleigh_quotient": "no row that is not zero has an edge, or weights are negative",
+    "feature_correlation": "fewer than two columns vary",
+}
+
+
+def wanted(names: Collection[str] | None) -> frozenset[str]:
+    """The gauges to take, checked.
+
+    Args:
+        names: Fields of a :class:`LayerReading` that describe states; None for all.
+
+    Raises:
+        InputError: If there is no such gauge.
+
+    Example:
+        >>> sorted(wanted(["norm", "mean_cosine"]))
+        ['mean_cosine', 'norm']
+    """
+    unknown = sorted(set(names or ()) - NAMES)
+    if unknown:
+        raise InputError(
+            "gauges", repr(unknown[0]), f"choose from {', '.join(sorted(NAMES))}"
+        )
+    return NAMES if names is None else frozenset(names)
 
 
 def _why_no_probe(

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.utils.hooks import RemovableHandle
 from torch_geometric.nn import MessagePassing
-from typing_extensions import Self
 
+from benthic.errors import InputError
 from benthic.supervision import Supervision
-from benthic.trace.arguments import edge_inputs, ends, node_states, relation_of
-from benthic.trace.flow import Flow, Source
+from benthic.trace.arguments import relation_of
+from benthic.trace.flow import Source
+from benthic.trace.forward_pass import ForwardPass, num_propagations
 from benthic.trace.gradients import Gradients
-from benthic.trace.layers import Layer, find_layers
+from benthic.trace.layers import Layer, find_layers, hears_everyone
 from benthic.trace.messages import Messages
-from benthic.trace.reading import Edges, Gauges, LayerReading, RelationReading
+from benthic.trace.reading import (
+    Edges,
+    Gauges,
+    LayerReading,
+    RelationReading,
+    wanted,
+)
 
 
 class Trace:
@@ -27,20 +36,28 @@ class Trace:
     and every backward pass its gradient norms. What is read is the true stream:
     the tensor that the next layer consumes, after activation, norm, dropout and
     skip; for the last layer what the classifier consumes. Leaving the block,
-    also by an exception, removes every hook.
+    also by an exception, removes every hook; entering it again adds to the readings.
 
     States are reduced to sums at once, so that at most one layer's states are
-    kept beyond what the forward pass itself holds.
+    kept beyond what the forward pass itself holds (and the labelled rows that the
+    linear probe needs, of which there is a limit).
+
+    A model computes the same with and without a trace, to the last bit, unless it
+    runs torch's fused transformer kernel, or was compiled: these step aside for hooks,
+    and the plain operations round differently.
 
     Args:
-        model: Any module.
+        model: Any module. Call it, or a part of it that holds the layers; layers that
+            are called one by one from outside cannot be followed.
         layers: Names of the layers to read instead of those found; see
             :func:`~benthic.trace.find_layers`.
         supervision: Labels for the linear probe; may be set again before each
             batch.
+        gauges: Which gauges of the states to take; all if None.
 
     Raises:
-        InputError: If the model has no layer that can be found by itself.
+        InputError: If the model has no layer that can be found by itself, or a gauge
+            does not exist.
 
     Example:
         >>> from torch_geometric.nn import GCN
@@ -57,20 +74,32 @@ class Trace:
         *,
         layers: Sequence[str] | None = None,
         supervision: Supervision | None = None,
+        gauges: Collection[str] | None = None,
     ) -> None:
         self.model = model
         self.supervision = supervision
         self.found = find_layers(model, layers)
+        _refuse_lazy(model)
+        self._wanted = wanted(gauges)
         self._gradients = Gradients(self.found)
-        self._handles: list[RemovableHandle] = []
-        self._gauges: dict[tuple[int, int, str | None, int], Gauges] = {}
         self._messages = Messages()
-        self._hops: dict[int, int] = {}
-        self._flow: Flow | None = None
-        self._start_forward()
+        self._gauges: dict[tuple[int, int, str | None, int], tuple[int, Gauges]] = {}
+        self._handles: list[RemovableHandle] = []
+        self._state_handles: list[RemovableHandle] = []
+        self._pass: ForwardPass | None = None
+        self._stance = ExitStack()
+        self._is_open = False
+        self._max_hops = 0
+        self._missed = ""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Trace:
+        if self._is_open:
+            raise InputError(
+                "trace", "a trace that is open", "leave it first, or make a second one"
+            )
+        self._is_open = True
         try:
+            self._stance = _without_compiling(self.model)
             self._attach()
         except BaseException:
             self.__exit__()
@@ -78,22 +107,35 @@ class Trace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop_following()
-        for handle in self._handles:
+        self._is_open = False
+        self._stance.close()
+        self._stop()
+        for handle in (*self._handles, *self._state_handles):
             handle.remove()
         self._handles.clear()
+        self._state_handles.clear()
 
     @property
     def layers(self) -> list[LayerReading]:
-        """The readings so far, in the order in which the layers ran."""
+        """The readings so far, in the order in which the layers ran.
+
+        Raises:
+            InputError: If layers were called from outside any module that holds them.
+        """
+        if self._missed and not self._gauges:
+            raise InputError(
+                "model",
+                f"layer {self._missed!r} called from outside the model",
+                "call the model itself, or a module of it that calls the layers",
+            )
         readings = []
-        for (index, _, _, _), gauges in self._gauges.items():
-            layer = self.found[index]
+        by_order = sorted(self._gauges.items(), key=lambda item: item[1][0])
+        for (index, _, _, _), (_, gauges) in by_order:
             gradient_norm, why = self._gradients.norm(index)
             undefined = {} if gradient_norm is not None else {"gradient_norm": why}
-            weight_norm = _weight_norm(layer)
+            weight_norm, why = _weight_norm(self.found[index])
             if weight_norm is None:
-                undefined["weight_norm"] = "the layer has no weight matrix"
+                undefined["weight_norm"] = why
             readings.append(gauges.reading(weight_norm, gradient_norm, undefined))
         return readings
 
@@ -104,182 +146,163 @@ class Trace:
 
     @property
     def num_hops(self) -> int | None:
-        """How far the model reaches, in edges; None if a layer hears every node."""
-        if any(layer.is_global for layer in self.found):
-            return None
-        return sum(self._hops.values())
+        """How far the model reaches, in edges.
+
+        None if a layer hears every node, or may: one without message passing.
+        """
+        unknown = not all(layer.convs for layer in self.found)
+        return None if unknown or hears_everyone(self.model) else self._max_hops
 
     def _attach(self) -> None:
-        self._handles.append(
-            self.model.register_forward_pre_hook(self._model_starts, with_kwargs=True)
-        )
+        callers = _callers(self.model, self.found)
+        for module in callers:
+            self._handles.append(
+                module.register_forward_pre_hook(self._begin, with_kwargs=True)
+            )
         for index, layer in enumerate(self.found):
-            for relation, module in layer.modules.items():
-                self._hook_forward(
-                    module,
-                    _with(self._layer_starts, index, relation),
-                    _with(self._layer_ends, index, relation),
-                )
+            modules = [*layer.modules.items(), *(("", part) for part in layer.hearts)]
+            for relation, module in modules:
+                self._hook_layer(index, relation, module)
             for conv in layer.convs:
                 self._hook_conv(index, conv)
         # Registered last: the model may itself be a layer, whose hook comes first.
-        self._handles += [
-            self.model.register_forward_hook(self._model_ends),
-            self.model.register_forward_hook(
-                lambda *_: self._stop_following(), always_call=True
-            ),
-            *self._gradients.attach(),
-        ]
+        for module in callers:
+            self._handles += [
+                module.register_forward_hook(self._end),
+                module.register_forward_hook(self._leave, always_call=True),
+            ]
+        self._handles += self._gradients.attach()
 
-    def _hook_forward(
-        self, module: nn.Module, start: Callable[..., None], end: Callable[..., None]
-    ) -> None:
+    def _hook_layer(self, index: int, relation: str, module: nn.Module) -> None:
+        def start(_: nn.Module, args: Any, kwargs: Any) -> None:
+            if self._pass is None:
+                self._missed = self.found[index].name
+            self._tell(ForwardPass.layer_starts, index, relation, args, kwargs)
+
+        def end(_: nn.Module, _args: Any, out: Any) -> None:
+            self._tell(ForwardPass.layer_ends, index, relation, out)
+
         self._handles += [
             module.register_forward_pre_hook(start, with_kwargs=True),
-            module.register_forward_hook(end),
+            module.register_forward_hook(end, always_call=True),
         ]
 
     def _hook_conv(self, index: int, conv: MessagePassing) -> None:
-        steps = getattr(conv, "K", 1)
-        several = isinstance(steps, int) and steps > 1
-        relation = relation_of(self.found[index], conv)
+        layer = self.found[index]
+        relation = relation_of(layer, conv)
+        alone = len(layer.convs) == 1 and not relation
+        several = alone and num_propagations(conv) > 1
+
+        def start(_: nn.Module, args: Any, kwargs: Any) -> None:
+            self._tell(ForwardPass.conv_starts, index, relation, args, kwargs)
+
+        def end(_: nn.Module, _args: Any, out: Any) -> None:
+            self._tell(ForwardPass.conv_ends, index, relation, out)
+
+        def step(_: nn.Module, given: Any) -> None:
+            self._tell(ForwardPass.propagation_starts, index, given[-1])
+
+        def stepped(_: nn.Module, given: Any, out: Any) -> None:
+            self._tell(ForwardPass.propagated, index, given[-1], out, several)
+
         self._handles += [
-            conv.register_forward_pre_hook(
-                _with(self._conv_starts, index, relation), with_kwargs=True
-            ),
-            conv.register_propagate_forward_hook(
-                _with(self._propagated, index, several)
-            ),
+            conv.register_forward_pre_hook(start, with_kwargs=True),
+            conv.register_forward_hook(end),
+            conv.register_propagate_forward_pre_hook(step),
+            conv.register_propagate_forward_hook(stepped),
         ]
-        if relation:
-            self._handles.append(
-                conv.register_forward_hook(_with(self._conv_ends, relation))
-            )
 
-    def _start_forward(self) -> None:
-        self._edges: dict[tuple[int, str | None], Edges] = {}
-        self._steps: dict[int, dict[MessagePassing, int]] = {}
-        self._calls: dict[int, int] = {}
-        self._open_layer: int | None = None
-        self._order = 0
-        self._given: set[int] = set()
+    def _tell(self, event: Callable[..., None], *what: Any) -> None:
+        """Tells the forward pass, unseen by every mode: its own and the caller's."""
+        if self._pass is not None:
+            with torch._C.DisableTorchFunction():
+                event(self._pass, *what)
 
-    def _model_starts(self, _: nn.Module, args: Any, kwargs: Any) -> None:
-        self._stop_following()
-        self._start_forward()
-        self._given = {id(x) for x in [*args, *kwargs.values()] if torch.is_tensor(x)}
-        self._flow = Flow()
-        self._flow.__enter__()  # type: ignore[no-untyped-call]
-
-    def _model_ends(self, *_: Any) -> None:
-        if self._flow is None:
+    def _begin(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        running = self._pass is not None and self._pass.model is not module
+        if running and module is not self.model:
             return
-        self._end_open_layer()
-        for source, x in self._flow.unread():
-            self._read(source, x)
+        self._stop()
+        self._state_handles = [h for h in self._state_handles if _is_alive(h)]
+        self._pass = ForwardPass(module, self.found, self._messages, self._record)
+        self._pass.begin((args, kwargs))
 
-    def _stop_following(self) -> None:
-        if self._flow is not None:
-            self._flow.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-            self._flow = None
+    def _end(self, module: nn.Module, _: Any, output: Any) -> None:
+        if self._pass is not None and self._pass.model is module:
+            self._tell(ForwardPass.end, output)
 
-    def _layer_starts(
-        self, _: nn.Module, args: Any, kwargs: Any, index: int, relation: str
+    def _leave(self, module: nn.Module, *_: Any) -> None:
+        if self._pass is not None and self._pass.model is module:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._pass is not None:
+            self._pass.stop()
+            self._max_hops = max(self._max_hops, self._pass.max_hops)
+            self._pass = None
+
+    def _record(
+        self, source: Source, x: Tensor, edges: Edges | None, step: int
     ) -> None:
-        if self._flow is None:
-            return
-        self._flow.paused += 1
-        if index != self._open_layer or not relation:
-            self._end_open_layer()
-            self._open_layer = index
-            self._calls[index] = self._calls.get(index, 0) + 1
-            self._order += 1
-        for node_type, x in node_states(args, kwargs, relation):
-            source = self._flow.source(x) or self._by_order(x, node_type)
-            if source is not None and self._flow.is_open(source):
-                self._read(source, x)
-
-    def _layer_ends(
-        self, _: nn.Module, _args: Any, out: Any, index: int, relation: str
-    ) -> None:
-        if self._flow is None:
-            return
-        self._flow.paused -= 1
-        target = ends(relation)[1]
-        for node_type, x in node_states([out], {}):
-            source = Source(index, self._calls[index], self._order, node_type or target)
-            self._flow.produced(x, source)
-
-    def _end_open_layer(self) -> None:
-        if self._open_layer is not None:
-            self._messages.compare(self._open_layer)
-        self._open_layer = None
-
-    def _by_order(self, x: Tensor, node_type: str | None) -> Source | None:
-        """The previous layer, where an operation could not be followed."""
-        assert self._flow is not None
-        if id(x) in self._given:
-            return None
-        before = [s for s, y in self._flow.unread() if y.shape == x.shape]
-        before = [s for s in before if s.node_type == node_type]
-        return max(before, key=lambda source: source.order, default=None)
-
-    def _read(self, source: Source, x: Tensor, step: int = 0) -> None:
-        assert self._flow is not None
-        self._flow.paused += 1
-        try:
-            slot = (source.layer, source.call, source.node_type, step)
+        slot = (source.layer, source.call, source.node_type, step)
+        if slot not in self._gauges:
             name = self.found[source.layer].name or type(self.model).__name__
             name += f"[{step}]" if step else ""
             name += f"#{source.call}" if source.call > 1 else ""
-            if slot not in self._gauges:
-                self._gauges[slot] = Gauges(name, source.node_type)
-            edges = self._edges.get((source.layer, source.node_type))
-            with torch.no_grad():
-                self._gauges[slot].update(x, edges, self.supervision)
-            if not step:
-                self._flow.consume(source)
-        finally:
-            self._flow.paused -= 1
+            gauges = Gauges(name, source.node_type, self._wanted)
+            # A layer's own states come after those of its steps.
+            self._gauges[slot] = (2 * source.order + (step == 0), gauges)
+        with (
+            torch.no_grad(),
+            torch.autocast(x.device.type, enabled=False),
+        ):
+            handle = self._gauges[slot][1].update(x, edges, self.supervision)
+        if handle is not None:
+            self._state_handles.append(handle)
 
-    def _conv_starts(
-        self, _: nn.Module, args: Any, kwargs: Any, index: int, relation: str
-    ) -> None:
-        source, target = ends(relation)
-        if source != target:
-            return
-        for node_type, edge_index, edge_weight in edge_inputs(args, kwargs):
-            self._edges[index, node_type or target] = Edges(
-                edge_index, edge_weight, self.found[index].normalization
+
+def _refuse_lazy(model: nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        if isinstance(parameter, UninitializedParameter):
+            raise InputError(
+                "model",
+                f"a parameter without a shape ({name})",
+                "run the model on one batch first",
             )
 
-    def _conv_ends(self, _: nn.Module, _args: Any, out: Any, relation: str) -> None:
-        if torch.is_tensor(out) and self._flow is not None:
-            self._messages.send(relation, str(ends(relation)[1]), out)
 
-    def _propagated(
-        self, conv: MessagePassing, _: Any, out: Any, index: int, several: bool
-    ) -> None:
-        if self._flow is None:
-            return
-        steps = self._steps.setdefault(index, {})
-        steps[conv] = step = steps.get(conv, 0) + 1
-        self._hops[index] = max(self._hops.get(index, 0), step)
-        is_power_of_two = step & (step - 1) == 0
-        if several and is_power_of_two and torch.is_tensor(out) and out.dim() == 2:
-            call = self._calls.get(index, 1)
-            self._read(Source(index, call, self._order, None), out, step)
+def _without_compiling(model: nn.Module) -> ExitStack:
+    """Until it is closed, what ``torch.compile`` made runs as it was written."""
+    stack = ExitStack()
+    if any(type(module).__name__ == "OptimizedModule" for module in model.modules()):
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
+    return stack
 
 
-def _with(hook: Callable[..., None], *known: Any) -> Callable[..., None]:
-    return lambda *given: hook(*given, *known)
+def _callers(model: nn.Module, layers: Sequence[Layer]) -> list[nn.Module]:
+    """The model and the modules of it whose forward may call the layers."""
+    modules = dict(model.named_modules(remove_duplicate=False))
+    hooked = {module for layer in layers for module in layer.modules.values()}
+    callers = {model: None}
+    for name, module in modules.items():
+        while module in hooked and name:
+            name = name.rpartition(".")[0]
+            if modules[name] not in hooked:
+                callers[modules[name]] = None
+    return list(callers)
 
 
-def _weight_norm(layer: Layer) -> float | None:
+def _is_alive(handle: RemovableHandle) -> bool:
+    return handle.hooks_dict_ref() is not None
+
+
+def _weight_norm(layer: Layer) -> tuple[float | None, str]:
     weights = [
-        p.detach().double().square().sum()
-        for module in layer.modules.values()
-        for p in module.parameters()
-        if p.dim() >= 2
+        p.detach().double().square().sum() for p in layer.parameters if p.dim() >= 2
     ]
-    return float(torch.stack(weights).sum().sqrt()) if weights else None
+    if not weights:
+        return None, "the layer has no weight matrix"
+    norm = torch.stack(weights).sum().sqrt()
+    if not norm.isfinite():
+        return None, "the weights hold NaN or infinite values"
+    return float(norm), ""

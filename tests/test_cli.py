@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch_geometric.data import Data
+
+from benthic import cli
+from benthic.errors import ModelError
+
+GOLDEN = Path(__file__).parent / "golden" / "diagnosis.json"
+MODEL = """
+import torch
+from torch_geometric.nn import GCN, GCNConv
+
+print("a user's file may print")
+torch.manual_seed(0)
+model = GCN(3, 4, num_layers=2, out_channels=2)
+
+class Raises(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = GCNConv(3, 2)
+
+    def forward(self, x, edge_index):
+        raise ValueError("no luck today\\nsecond line")
+
+def wide():
+    return GCN(5, 4, num_layers=2, out_channels=2)
+"""
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """Runs the command line in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return stopped.value.code, printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A sound model and a sound graph of 40 nodes."""
+    generator = torch.Generator().manual_seed(0)
+    mask = torch.arange(40) < 20
+    parts = {
+        "x": torch.randn(40, 3, generator=generator),
+        "edge_index": torch.randint(0, 40, (2, 160), generator=generator),
+        "y": torch.arange(40) % 2,
+        "train_mask": mask,
+        "val_mask": ~mask,
+    }
+    torch.save(parts, tmp_path / "data.pt")
+    (tmp_path / "net.py").write_text(MODEL)
+    return parts
+
+
+def only_line(stderr):
+    """The one line of an error, after what was said on the way."""
+    lines = [line for line in stderr.splitlines() if line.startswith("benthic: ")]
+    assert len(lines) == 1, stderr
+    assert "Traceback" not in stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", ["diagnose", "demo", "report"])
+def test_every_command_shows_an_example(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert f"benthic {command}" in out
+
+
+def test_without_a_command_the_help_is_shown(run):
+    code, out, _ = run()
+    assert code == 0
+    assert "benthic demo" in out
+
+
+def test_the_version_is_the_package_s(run):
+    from importlib.metadata import version
+
+    assert run("--version") == (0, f"benthic {version('benthic')}\n", "")
+
+
+def test_help_needs_no_torch_and_is_instant():
+    code = (
+        "import sys, benthic.cli as c\n"
+        "try: c.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print({'torch', 'matplotlib', 'jinja2'} & set(sys.modules))"
+    )
+    start = time.perf_counter()
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert out.endswith("set()\n")
+    # 0.1 s where nothing else runs; the margin is for a busy machine.
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["nope"], "No such command 'nope'"),
+        (["diagnose"], "Missing argument"),
+        (["diagnose", "cora", "--nope"], "No such option: --nope"),
+        (["diagnose", "cora", "--num-layers", "0"], "--num-layers: found 0; give"),
+        (["diagnose", "cora", "--num-layers", "two"], "'--num-layers'"),
+        (["diagnose", "cora", "--hidden-channels", "0"], "--hidden-channels: found 0"),
+        (["diagnose", "cora", "--epochs=-1"], "--epochs: found -1; give"),
+        (["diagnose", "cora", "--lr", "nan"], "--lr: found nan; give"),
+        (["diagnose", "cora", "--weight-decay=-1"], "--weight-decay: found -1.0"),
+        (["diagnose", "cora", "--dropout", "1.5"], "--dropout: found 1.5; give"),
+        (["diagnose", "cora", "--seed=-3"], "--seed: found -3; give"),
+        (["diagnose", "coro"], "TARGET: found 'coro'; did you mean cora"),
+        (["diagnose", "cora", "--data", "x.pt"], "--data: found 'x.pt' beside"),
+        (["diagnose", "m.py:m"], "--data: found nothing; say what m.py:m runs on"),
+        (["diagnose", "m.py:m", "--data", "x.pt"], "--data: found no file 'x.pt'"),
+        (["diagnose", "m.py:m", "--data", "coro"], "--data: found 'coro'; did you"),
+        (["diagnose", "m.py:m", "--epochs", "9"], "--epochs: found 9 beside a module"),
+        (["diagnose", "cora", "--html", "no/a.html"], "--html: found no/a.html, whose"),
+        (["demo", "--html", "."], "--html: found ., which is a folder"),
+        (["report", "no.json"], "FILE: found no.json: no such file"),
+        (["report", "."], "FILE: found .: is a directory"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_exit_code_2(run, arguments, line):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert line in only_line(err)
+
+
+def test_an_unknown_layer_lists_those_that_exist(run, cora, monkeypatch):
+    monkeypatch.setattr("benthic.datasets.load", lambda name: cora)
+    code, _, err = run("diagnose", "cora", "--conv", "gnc")
+    assert code == 2
+    assert "--conv: found 'gnc'; choose one of gin, gcn" in only_line(err)
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("nowhere.py:model", "TARGET: found no file 'nowhere.py'"),
+        ("net.py:modle", "TARGET: found no name 'modle' in net.py"),
+        ("net.py", "TARGET: found 'net.py' without a name"),
+        ("net.py:torch", "TARGET: found net.py:torch, an object of type module"),
+        ("net.py:Raises", "ValueError: no luck today"),
+        ("net.py:wide", "RuntimeError: mat1 and mat2 shapes"),
+    ],
+)
+def test_a_broken_model_is_one_line_and_exit_code_2(run, files, target, line):
+    code, out, err = run("diagnose", target, "--data", "data.pt")
+    assert code == 2
+    assert out == ""
+    assert line in only_line(err)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"x": torch.full((40, 3), float("nan"))}, "x: found NaN or infinity on 40"),
+        ({"x": torch.empty(0, 3)}, "x: found an empty graph"),
+        ({"edge_index": torch.tensor([[0], [40]])}, "edge_index: found node 40 among"),
+        ({"y": torch.arange(40)}, "2 outputs for label 39"),
+        ({"train_mask": torch.zeros(40).bool()}, "train_mask: found an empty mask"),
+        ({"val_mask": torch.ones(41).bool()}, "val_mask: found shape [41]"),
+    ],
+)
+def test_a_broken_graph_is_one_line_and_exit_code_2(run, files, change, line):
+    torch.save({**files, **change}, "data.pt")
+    code, out, err = run("diagnose", "net.py:model", "--data", "data.pt")
+    assert code == 2
+    assert out == ""
+    assert line in only_line(err)
+
+
+def test_debug_adds_the_traceback_above_the_line(run, files):
+    code, _, err = run("diagnose", "net.py:Raises", "--data", "data.pt", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+    assert 'raise ValueError("no luck today' in err
+    assert err.splitlines()[-1].startswith("benthic: TARGET: ")
+
+
+def test_a_users_model_gives_one_json_document_and_a_page(run, files, tmp_path):
+    torch.save(Data(**files), "data.pt")
+    code, out, err = run(
+        *("diagnose", "net.py:model", "--data", "data.pt", "--json"),
+        *("--html", "page.html"),
+    )
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["model"] == "net.py:model"
+    assert len(document["layers"]) == 2
+    assert "running the code in net.py" in err
+    assert "a user's file may print" in err
+    assert "net.py:model" in (tmp_path / "page.html").read_text()
+
+
+def test_a_saved_document_is_shown_again(run, tmp_path):
+    code, out, _ = run("report", GOLDEN, "--html", "page.html")
+    assert code == 0
+    assert out.startswith("verdict: D003 vanishing gradient\n")
+    assert "\x1b" not in out
+    assert "D003" in (tmp_path / "page.html").read_text()
+
+
+def test_several_documents_in_one_file_are_shown_in_turn(run, tmp_path):
+    document = json.loads(GOLDEN.read_text())
+    Path("two.json").write_text(json.dumps({"diagnoses": [document] * 2}))
+    code, out, _ = run("report", "two.json")
+    assert code == 0
+    assert out.count("verdict: D003") == 2
+    code, out, _ = run("report", "two.json", "--json")
+    assert json.loads(out) == {"diagnoses": [document] * 2}
+
+
+def raising(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyboardInterrupt(), 130, "benthic: interrupted"),
+        (ModelError("GCN raised\nnothing"), 1, "benthic: GCN raised nothing"),
+        (ZeroDivisionError("x"), 1, "benthic: failed: ZeroDivisionError: x; run again"),
+    ],
+)
+def test_failures_end_with_one_line_and_their_exit_code(
+    run, monkeypatch, error, code, line
+):
+    monkeypatch.setattr("benthic.datasets.bank", raising(error))
+    found, out, err = run("demo")
+    assert (found, out) == (code, "")
+    assert only_line(err).startswith(line)
+
+
+def test_the_demo_writes_its_page_and_says_what_to_type_next(
+    run, small_bank, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("benthic.datasets.bank", lambda seed: small_bank)
+    monkeypatch.setattr("benthic.demonstration.DEPTHS", (1, 2))
+    monkeypatch.setitem(cli.demonstration.TRAINING, "epochs", 1)
+    code, out, err = run("demo")
+    assert code == 0, err
+    assert "A network of 2 layers: " in out
+    assert "benthic diagnose my_model.py:model" in out
+    page = (tmp_path / "benthic-demo.html").read_text()
+    assert "GCN(34, 2, num_layers=2)" in page
+
+
+@pytest.mark.slow
+def test_the_demo_takes_less_than_three_minutes_and_is_right(tmp_path):
+    start = time.perf_counter()
+    result = subprocess.run(
+        [sys.executable, "-c", "from benthic.cli import main; main()", "demo"],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert time.perf_counter() - start < 180
+    assert "A network of 2 layers: D007" in result.stdout
+    assert "A network of 16 layers: D003" in result.stdout
+    assert (tmp_path / "benthic-demo.html").stat().st_size < 300_000
+
+
+@pytest.mark.slow
+def test_cora_by_the_standard_protocol_is_healthy(run, cora, monkeypatch):
+    monkeypatch.setattr("benthic.datasets.load", lambda name: cora)
+    code, out, _ = run("diagnose", "cora", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["verdict"] == "healthy"
+    assert document["metrics"]["test"] > 0.78

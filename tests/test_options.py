@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from benthic.errors import InputError
+from benthic.options import between, of_training
+
+PARAM = SimpleNamespace(name="num_layers")
+
+
+def context(target, source):
+    return SimpleNamespace(
+        params={"target": target},
+        get_parameter_source=lambda name: SimpleNamespace(name=source),
+    )
+
+
+def test_a_number_within_the_range_comes_back():
+    assert between(0, 1)(None, PARAM, 0.0) == 0.0
+    assert between(1)(None, PARAM, 10**9) == 10**9
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), float("-inf")])
+def test_a_number_outside_is_refused_by_the_name_of_its_flag(value):
+    with pytest.raises(InputError, match=f"--num-layers: found {value}; .*0 or more"):
+        between(0)(None, PARAM, value)
+
+
+def test_an_option_of_training_is_refused_only_where_it_was_typed():
+    check = of_training(between(1))
+    assert check(context("cora", "COMMANDLINE"), PARAM, 3) == 3
+    assert check(context("m.py:net", "DEFAULT"), PARAM, 2) == 2
+    with pytest.raises(InputError, match="--num-layers: found 3 beside a module"):
+        check(context("m.py:net", "COMMANDLINE"), PARAM, 3)
+    with pytest.raises(InputError, match="1 or more"):
+        check(context("cora", "COMMANDLINE"), PARAM, 0)
