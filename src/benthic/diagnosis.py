@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch_geometric.data import Data, HeteroData
 
@@ -18,6 +21,7 @@ from benthic.checks import CHECKS, Case, Finding, NotLearning, Outcome
 from benthic.checks.passes import Loss, Reading, forked_randomness
 from benthic.errors import InputError
 from benthic.forward import Forward, call_model, iterate_batches
+from benthic.output_file import write_file
 from benthic.trace import LayerReading
 from benthic.validation import check_graph
 
@@ -58,8 +62,13 @@ class Diagnosis:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The diagnosis as plain values; undefined ones are None."""
-        return {
+        """The diagnosis as plain values; undefined and infinite ones are None."""
+        plain: dict[str, Any] = json.loads(self.to_json())
+        return plain
+
+    def to_json(self) -> str:
+        """One JSON document."""
+        document = {
             "benthic": version("benthic"),
             "model": self.model,
             "data": self.data,
@@ -84,10 +93,7 @@ class Diagnosis:
             "limits": self.limits,
             "seconds": self.seconds,
         }
-
-    def to_json(self) -> str:
-        """One JSON document."""
-        return report.to_json(self.to_dict())
+        return report.to_json(document)
 
     def to_markdown(self) -> str:
         """The verdict, the findings and the layers as Markdown."""
@@ -98,10 +104,13 @@ class Diagnosis:
 
         Args:
             path: Where to write it as well.
+
+        Raises:
+            InputError: If it cannot be written there.
         """
         page = report.to_html([self.to_dict()], title=f"Diagnosis of {self.model}")
         if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
+            write_file(Path(path), page, argument="path")
         return page
 
     def __str__(self) -> str:
@@ -209,8 +218,19 @@ def _check_inputs(model: Any, data: Any) -> None:
         batch = next(iterate_batches(data), None)
     if batch is None:
         raise InputError("data", "a loader without batches", "give at least one")
-    if isinstance(batch, Data | HeteroData):
-        check_graph(batch)
+    for graph in data if isinstance(data, list) else [batch]:
+        if isinstance(graph, Data | HeteroData):
+            check_graph(graph if graph is data else _without_empty_masks(graph))
+
+
+def _without_empty_masks(batch: Data | HeteroData) -> Data | HeteroData:
+    """A batch of many need not hold a node of every split."""
+    batch = copy.copy(batch)
+    for store in batch.node_stores:
+        for name in [key for key in store.keys() if str(key).endswith("_mask")]:
+            if torch.is_tensor(store[name]) and not store[name].any():
+                del store[name]
+    return batch
 
 
 def _findings(outcomes: dict[str, Outcome]) -> tuple[Finding, ...]:

@@ -37,9 +37,7 @@ def blocks(
     )
 
 
-def masks(
-    n: int, generator: torch.Generator, share: float = 0.3
-) -> dict[str, Tensor]:
+def masks(n: int, generator: torch.Generator, share: float = 0.3) -> dict[str, Tensor]:
     train = torch.rand(n, generator=generator) < share
     return {"train_mask": train, "val_mask": ~train}
 
@@ -58,8 +56,9 @@ def distant(*, hops: int, count: int = 200, seed: int = 0) -> Data:
     return Data(
         x=x.flatten(0, 1),
         y=y.flatten(),
-        edge_index=torch.stack([torch.cat([first, first + 1]),
-                                torch.cat([first + 1, first])]),
+        edge_index=torch.stack(
+            [torch.cat([first, first + 1]), torch.cat([first + 1, first])]
+        ),
         **_masks_of(y.flatten(), generator),
     )
 
@@ -76,9 +75,7 @@ def trees(*, depth: int = 4, count: int = 150, seed: int = 0) -> Data:
     y[:, 0] = bit
     child = torch.arange(1, size)
     start = size * torch.arange(count)[:, None]
-    up = torch.stack(
-        [(start + child).flatten(), (start + (child - 1) // 2).flatten()]
-    )
+    up = torch.stack([(start + child).flatten(), (start + (child - 1) // 2).flatten()])
     return Data(
         x=x.flatten(0, 1),
         y=y.flatten(),

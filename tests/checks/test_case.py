@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
+from benchmarks.networks import seeded
+from tests.checks.planted import blocks, case, distant, fit
 from torch import nn
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN, GCNConv, SGConv, global_mean_pool
 
-from benchmarks.networks import seeded
 from benthic.errors import InputError, ModelError
-from tests.checks.planted import blocks, case, distant, fit
 
 DATA = blocks(per_class=30)
 
@@ -160,7 +160,8 @@ def test_the_test_split_decides_nothing(healthy):
 
 
 @pytest.mark.parametrize(
-    "data", [[DATA], (DATA.x, DATA.edge_index), {"x": DATA.x, "edge_index": DATA.edge_index}]
+    "data",
+    [[DATA], (DATA.x, DATA.edge_index), {"x": DATA.x, "edge_index": DATA.edge_index}],
 )
 def test_what_is_no_single_graph_has_no_weights_off_and_no_influence(data):
     examined = case(GCN(8, 16, 2, 3), data)

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.checks.planted import blocks
 from torch import nn
 from torch_geometric.data import Data, HeteroData
-from torch_geometric.nn import GAT, GCN, GIN, APPNP, GCNConv, SGConv
+from torch_geometric.nn import APPNP, GAT, GCN, GIN, GCNConv, SGConv
 from torch_geometric.transforms import ToSparseTensor
 
 from benthic.checks.controls import (
@@ -17,7 +18,6 @@ from benthic.checks.controls import (
     without_edges,
 )
 from benthic.errors import ModelError
-from tests.checks.planted import blocks
 
 DATA = blocks(per_class=10)
 

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from benchmarks.networks import SGC, seeded
+from tests.checks.planted import blocks, case, fit
 from torch import nn
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN
 from torch_geometric.utils import to_dense_adj
 
-from benchmarks.networks import SGC, seeded
 from benthic.checks import OverSmoothing
-from tests.checks.planted import blocks, case, fit
 
 check = OverSmoothing()
 

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from benchmarks.networks import GCNII, seeded
+from tests.checks.planted import blocks, case, fit
 from torch import nn
 from torch_geometric.data import Data
 from torch_geometric.nn import GAT, GCN, GIN, GraphSAGE
 
-from benchmarks.networks import GCNII, seeded
 from benthic.checks import DeadLayers
 from benthic.diagnosis import diagnose
-from tests.checks.planted import blocks, case, fit
 
 check = DeadLayers()
 DATA = blocks()

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from benchmarks.networks import seeded
+from tests.checks.planted import Skips, blocks, case, fit
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN, GIN
 
-from benchmarks.networks import seeded
 from benthic.checks import VanishingGradient
 from benthic.diagnosis import diagnose
-from tests.checks.planted import Skips, blocks, case, fit
 
 check = VanishingGradient()
 DATA = blocks()

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+from benchmarks.networks import seeded
+from tests.checks.planted import blocks, case, fit, trees
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN
 
-from benchmarks.networks import seeded
 from benthic.checks import OverSquashing
-from tests.checks.planted import blocks, case, fit, trees
 
 check = OverSquashing()
 DATA = trees(count=60)  # 16 leaves speak to a root through one path each

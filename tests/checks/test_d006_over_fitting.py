@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import torch
+from tests.checks.planted import blocks, case, fit
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN, GraphSAGE
 
 from benthic.checks import OverFitting
 from benthic.diagnosis import diagnose
-from tests.checks.planted import blocks, case, fit
 
 check = OverFitting()
 DATA = blocks()

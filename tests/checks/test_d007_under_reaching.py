@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.checks.planted import blocks, case, distant, fit
 from torch import nn
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN, GPSConv, SGConv
 
 from benthic.checks import UnderReaching
 from benthic.diagnosis import diagnose
-from tests.checks.planted import blocks, case, distant, fit
 
 check = UnderReaching()
 FAR = distant(hops=4)

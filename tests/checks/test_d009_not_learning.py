@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from benchmarks.networks import seeded
+from tests.checks.planted import blocks, case, fit
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN
 
-from benchmarks.networks import seeded
 from benthic.checks import NotLearning
 from benthic.diagnosis import diagnose
-from tests.checks.planted import blocks, case, fit
 
 check = NotLearning()
 DATA = blocks()

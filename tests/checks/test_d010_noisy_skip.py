@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from benchmarks.networks import GCNII, DeepGCN, seeded
+from tests.checks.planted import Skips, blocks, case, fit
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN
 
-from benchmarks.networks import GCNII, DeepGCN, seeded
 from benthic.checks import NoisySkip
 from benthic.diagnosis import diagnose
-from tests.checks.planted import Skips, blocks, case, fit
 
 check = NoisySkip()
 DATA = blocks()
@@ -45,7 +45,9 @@ def test_a_noisy_skip_without_dropout_passes():
 
 
 @pytest.mark.parametrize(
-    "model", [seeded(0, GCN, 8, 16, 8, 3), seeded(0, GCNII, 8, 16, 3, 8)], ids=["gcn", "gcnii"]
+    "model",
+    [seeded(0, GCN, 8, 16, 8, 3), seeded(0, GCNII, 8, 16, 3, 8)],
+    ids=["gcn", "gcnii"],
 )
 def test_where_nothing_skips_from_layer_to_layer_there_is_no_stream(model):
     assert check(case(model, DATA)).kind == "not applicable"

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.checks.planted import blocks, case
 from torch import nn
 from torch_geometric.data import HeteroData
 from torch_geometric.nn import GCN, GCNConv, HeteroConv, SAGEConv, to_hetero
 
 from benthic.checks import RelationCollapse
 from benthic.forward import call_model
-from tests.checks.planted import blocks, case
 
 check = RelationCollapse()
 NODE, HEARS, LIKES = "node", ("node", "hears", "node"), ("node", "likes", "node")

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.checks.planted import Skips, blocks
 from torch import nn
 from torch_geometric.nn import GCN
 
 from benthic.checks.noise import training_noise
-from tests.checks.planted import Skips, blocks
 
 DATA = blocks()
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.checks.planted import blocks
 from torch import nn
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN, GCNConv, Linear
@@ -12,7 +13,6 @@ from torch_geometric.nn import GCN, GCNConv, Linear
 from benthic.checks.passes import Pass, Reading, failure, forked_randomness
 from benthic.errors import InputError, ModelError
 from benthic.forward import call_model
-from tests.checks.planted import blocks
 
 DATA = blocks(per_class=20)
 
@@ -36,7 +36,9 @@ def test_accuracy_is_that_of_the_plain_model():
     model = GCN(8, 16, 2, 3).eval()
     right = model(DATA.x, DATA.edge_index).argmax(1) == DATA.y
     metrics = reading(model).metrics
-    assert metrics["train"] == pytest.approx(float(right[DATA.train_mask].float().mean()))
+    assert metrics["train"] == pytest.approx(
+        float(right[DATA.train_mask].float().mean())
+    )
     assert metrics["val"] == pytest.approx(float(right[DATA.val_mask].float().mean()))
     assert metrics["test"] is None
 
@@ -179,7 +181,12 @@ def test_a_failure_is_one_line_and_not_a_page():
 def test_random_numbers_go_on_as_before_also_after_an_error():
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    with pytest.raises(RuntimeError), forked_randomness(nn.ReLU(), 0):
-        torch.rand(5)
-        raise RuntimeError
+
+    def fail() -> None:
+        with forked_randomness(nn.ReLU(), 0):
+            torch.rand(5)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert torch.equal(torch.get_rng_state(), before)

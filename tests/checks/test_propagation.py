@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.checks.planted import blocks, distant
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import ToSparseTensor
 
@@ -10,7 +11,6 @@ from benthic.checks import propagation
 from benthic.checks.propagation import propagated_accuracy
 from benthic.metrics.separation import linear_probe_accuracy
 from benthic.supervision import Supervision
-from tests.checks.planted import blocks, distant
 
 
 def by_dense_matrices(data: Data, hops: int) -> float:

@@ -17,7 +17,9 @@ from torch_geometric.nn import (
     GATConv,
     GCNConv,
     GraphSAGE,
+    HeteroConv,
     MessagePassing,
+    SAGEConv,
 )
 from torch_geometric.utils import to_torch_csr_tensor
 
@@ -29,7 +31,13 @@ from benthic.metrics import (
     rayleigh_quotient,
 )
 from benthic.supervision import Supervision
-from benthic.trace import Trace
+from benthic.trace import Trace, find_layers
+from benthic.trace.arguments import (
+    edge_inputs,
+    node_states,
+    output_states,
+    relation_of,
+)
 
 
 class EdgesFirst(MessagePassing):
@@ -307,3 +315,90 @@ def test_rows_that_were_pooled_away_have_no_edges_to_compare(x, edge_index):
     assert trace.layers[0].num_nodes == 15
     assert trace.layers[0].rayleigh_quotient is None
     assert trace.layers[1].rayleigh_quotient is not None
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "relation", "expected"),
+    [
+        ([torch.ones(3, 2)], {}, "", [(None, 3)]),
+        ([], {"x": torch.ones(3, 2)}, "", [(None, 3)]),
+        ([None, torch.zeros(2, 5).long(), torch.ones(3, 2)], {}, "", [(None, 3)]),
+        ([(torch.ones(3, 2), torch.ones(4, 2))], {}, "", [(None, 3), (None, 4)]),
+        ([(torch.ones(3, 2), None)], {}, "a__to__b", [("a", 3)]),
+        ([{"a": torch.ones(3, 2), "b": None}, 1], {}, "", [("a", 3)]),
+        ([torch.ones(2, 3, 4)], {}, "", [(None, 2)]),
+        ([torch.ones(3), 1.0, "x"], {}, "", []),
+        ([], {}, "", []),
+    ],
+)
+def test_states_are_found_by_what_they_are(args, kwargs, relation, expected):
+    found = node_states(args, kwargs, relation)
+    assert [(node_type, len(x)) for node_type, x in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("out", "relation", "expected"),
+    [
+        (torch.ones(3, 2), "", [(None, 3)]),
+        (torch.ones(3, 2), "a__to__b", [("b", 3)]),
+        ((torch.ones(3, 2), torch.ones(9, 1)), "", [(None, 3)]),
+        ({"a": torch.ones(3, 2), "b": None}, "", [("a", 3)]),
+        (({"a": torch.ones(3, 2)}, torch.ones(1, 1)), "", [("a", 3)]),
+        (None, "", []),
+        ((), "", []),
+    ],
+)
+def test_the_first_output_is_the_state(out, relation, expected):
+    found = output_states(out, relation)
+    assert [(node_type, len(x)) for node_type, x in found] == expected
+
+
+EDGES = torch.tensor([[0, 1, 2], [1, 2, 0]])
+
+
+def test_edges_are_found_with_their_weights():
+    weight = torch.rand(3)
+    for args, kwargs in (
+        ([torch.ones(3, 2), EDGES, weight], {}),
+        ([EDGES], {"x": torch.ones(3, 2), "edge_weight": weight}),
+    ):
+        ((node_type, edges, found),) = edge_inputs(args, kwargs)
+        assert node_type is None
+        assert edges is EDGES
+        assert found is weight
+    assert edge_inputs([torch.ones(3, 2), EDGES, torch.rand(3, 4)], {})[0][2] is None
+
+
+def test_edges_between_two_sets_of_nodes_are_none():
+    pair = (torch.ones(5, 2), torch.ones(3, 2))
+    assert edge_inputs([pair, EDGES], {}) == []
+    assert len(edge_inputs([(pair[1], pair[1]), EDGES], {})) == 1
+
+
+def test_relations_within_one_type_are_taken_together():
+    edges = {("a", "to", "a"): EDGES, ("a", "of", "a"): EDGES, ("a", "to", "b"): EDGES}
+    ((node_type, found, weight),) = edge_inputs([{"a": torch.ones(3, 2)}, edges], {})
+    assert node_type == "a"
+    assert torch.equal(found, torch.cat([EDGES, EDGES], dim=1))
+    assert weight is None
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+def test_a_sparse_matrix_holds_targets_in_its_rows():
+    adj = torch.sparse_coo_tensor(EDGES.flip(0), torch.tensor([1.0, 2.0, 3.0]), (3, 3))
+    for matrix in (adj, adj.to_sparse_csr(), adj.to_sparse_csc()):
+        ((_, edges, weight),) = edge_inputs([torch.ones(3, 2), matrix], {})
+        found = dict(zip(map(tuple, edges.T.tolist()), weight.tolist(), strict=True))
+        assert found == {(0, 1): 1.0, (1, 2): 2.0, (2, 0): 3.0}
+
+
+def test_the_relation_of_a_conv_is_known_wherever_it_stands():
+    metadata = (["a", "b"], [("a", "to", "b"), ("b", "of", "a")])
+    stack = HeteroConv({edge_type: SAGEConv(4, 4) for edge_type in metadata[1]})
+    (layer,) = find_layers(stack)
+    assert [relation_of(layer, conv) for conv in layer.convs] == [
+        "a__to__b",
+        "b__of__a",
+    ]
+    (plain,) = find_layers(GCNConv(4, 4))
+    assert relation_of(plain, plain.convs[0]) == ""

@@ -19,12 +19,14 @@ from tests.trace.true_states import (
     traced,
 )
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from torch_geometric.nn import (
     GAT,
     GCN,
     GIN,
     GCNConv,
     GraphSAGE,
+    SGFormer,
 )
 
 from benthic.errors import InputError
@@ -230,8 +232,6 @@ def test_layers_called_from_outside_are_refused_rather_than_misread(x, edge_inde
 
 
 def test_checkpointing_reads_each_layer_once(x, edge_index):
-    from torch.utils.checkpoint import checkpoint
-
     class Checkpointed(nn.Module):
         def __init__(self):
             super().__init__()
@@ -360,3 +360,37 @@ def test_a_dead_layer_is_never_called_healthy(x, edge_index):
     ):
         assert getattr(layer, name) is None
         assert layer.undefined[name] == "every row is zero: the layer is dead"
+
+
+def test_a_part_with_global_attention_makes_the_reach_unknown(x, edge_index):
+    model = SGFormer(6, 8, 3).eval()
+    trace = traced(model, x, edge_index, torch.zeros(20, dtype=torch.long))
+    assert trace.num_hops is None
+
+
+def test_parameters_without_a_shape_are_refused():
+    with pytest.raises(InputError, match=r"without a shape \(convs\.0.*one batch"):
+        Trace(GCN(-1, 8, num_layers=2))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_model_runs_as_it_was_written(x, edge_index):
+    model = GCN(6, 8, num_layers=2, out_channels=3).eval()
+    expected = traced(model, x, edge_index)
+    trace = traced(torch.compile(model, backend="eager"), x, edge_index)
+    for layer, known in zip(trace.layers, expected.layers, strict=True):
+        assert layer.name == f"_orig_mod.{known.name}"
+        assert layer.norm == known.norm
+    assert torch._C._len_torch_function_stack() == 0
+
+
+def test_gauges_may_be_chosen(x, edge_index):
+    model = GCN(6, 8, num_layers=2, out_channels=3).eval()
+    with torch.no_grad(), Trace(model, gauges=["mean_cosine"]) as trace:
+        model(x, edge_index)
+    (first, _), (known, _) = trace.layers, traced(model, x, edge_index).layers
+    assert first.mean_cosine == known.mean_cosine
+    assert first.effective_rank is None
+    assert first.undefined["effective_rank"] == "this gauge was not asked for"
+    with pytest.raises(InputError, match="gauges: found 'cosine'; choose from"):
+        Trace(model, gauges=["cosine"])

@@ -37,7 +37,7 @@ class OverFitting:
         for point in case.weights_off:
             if reach is None or point.num_hops <= reach:
                 within = max(within, point.accuracy)
-        evidence = {
+        evidence: dict[str, float | None] = {
             "train_accuracy": train,
             "val_accuracy": val,
             "weights_off_accuracy": within,

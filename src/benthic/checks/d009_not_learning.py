@@ -27,7 +27,7 @@ class NotLearning:
     def __call__(self, case: Case) -> Outcome:
         """Looks at the training metric, and at what could hold it down."""
         train, val = case.reading.metrics["train"], case.reading.metrics["val"]
-        if train is None or case.is_failing is None:
+        if train is None or val is None or case.is_failing is None:
             return not_applicable("it takes labels, a train_mask and a val_mask")
         if not case.is_failing:
             return passed("the model does as well as it should", val_accuracy=val)

@@ -59,6 +59,8 @@ def training_noise(
         seed: Seeds the dropout.
     """
     later = find_layers(model, layers)[1:]
+    if not later:
+        return []
     convs = [conv for layer in later for conv in layer.convs]
     heard = {layer.name: next(iter(layer.modules.values())) for layer in later}
     all_paths = _ratios(model, run, heard, [], seed)

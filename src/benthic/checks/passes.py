@@ -201,10 +201,10 @@ def forked_randomness(model: nn.Module, seed: int) -> Iterator[None]:
         seed: Seeds every generator inside.
 
     Example:
-        >>> _ = torch.manual_seed(0)
+        >>> before = torch.get_rng_state()
         >>> with forked_randomness(nn.Linear(1, 1), seed=1):
         ...     _ = torch.rand(9)
-        >>> bool(torch.rand(1) == torch.rand(1, generator=torch.manual_seed(0)))
+        >>> torch.equal(torch.get_rng_state(), before)
         True
     """
     devices = list({p.device for p in model.parameters() if p.is_cuda})

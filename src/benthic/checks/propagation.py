@@ -122,7 +122,8 @@ def _edges(store: Any) -> Tensor:
     edge_index = store.get("edge_index")
     if edge_index is None:
         edge_index = to_edge_index(store["adj_t"])[0].flip(0)
-    return edge_index
+    edges: Tensor = edge_index
+    return edges
 
 
 def _joined(data: HeteroData, node_type: str | None) -> tuple[Tensor, Tensor, slice]:

@@ -108,7 +108,7 @@ class ForwardPass:
             self._read(source, x)
         call = self._call
         if call is None or call.layer != layer or relation in call.relations:
-            call = self._new_call(layer)
+            call = self._next_call(layer)
         call.relations.add(relation)
         call.hops = max(call.hops, self._flow.hops((args, kwargs)))
         self._flow.inside_layer = True
@@ -210,7 +210,7 @@ class ForwardPass:
             call.step += 1
             call.step_states = out
 
-    def _new_call(self, layer: int) -> _Call:
+    def _next_call(self, layer: int) -> _Call:
         self._end_call()
         self._order += 1
         number = self._num_calls[layer] = self._num_calls.get(layer, 0) + 1

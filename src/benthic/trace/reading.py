@@ -258,7 +258,7 @@ class Gauges:
             self._values = self._computed()
         values: dict[str, float | None] = {}
         for name in sorted(NAMES):
-            value = self._values.get(name)
+            value = self._values.get(name) if name in self._names else None
             values[name] = value if value is not None and math.isfinite(value) else None
             if value is None:
                 undefined[name] = self._undefined[name]
