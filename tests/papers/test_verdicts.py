@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from benchmarks.verdicts import KNOWN, SEEDS, examine
 
 pytestmark = pytest.mark.slow

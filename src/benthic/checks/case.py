@@ -111,7 +111,7 @@ class Case:
     def graph_off(self) -> Reading:
         """The model's own weights without any edge: what the MLP in it does."""
         self._progress("control: graph off")
-        return self._attempt(self.model, change=without_edges)
+        return self._attempt(isolated_copy(self.model), change=without_edges)
 
     @cached_property
     def linear(self) -> Reading:

@@ -92,7 +92,10 @@ def without_activations() -> TorchFunctionMode:
 
 
 def isolated_copy(model: nn.Module) -> nn.Module:
-    """A copy that shares nothing, and neither remembers nor caches a graph.
+    """A copy that shares nothing and forgets the graph its layers may have cached.
+
+    Layers with ``cached=True`` cache the first graph they see anew: a copy is for one
+    graph.
 
     Args:
         model: Any module.
@@ -102,8 +105,8 @@ def isolated_copy(model: nn.Module) -> nn.Module:
 
     Example:
         >>> from torch_geometric.nn import GCNConv
-        >>> isolated_copy(GCNConv(2, 2, cached=True)).cached
-        False
+        >>> isolated_copy(GCNConv(2, 2, cached=True))._cached_edge_index is None
+        True
     """
     # A forward pass may have left states in an attribute, which deepcopy refuses.
     left = [v for module in model.modules() for v in _tensors(vars(module).values())]
@@ -113,8 +116,6 @@ def isolated_copy(model: nn.Module) -> nn.Module:
     except Exception as error:
         raise ModelError(f"{failure(model, error)} (copying it)") from error
     for module in twin.modules():
-        if getattr(module, "cached", None) is True:
-            module.cached = False  # type: ignore[assignment]
         for name in ("_cached_edge_index", "_cached_adj_t", "_cached_x", "_cached_h"):
             if getattr(module, name, None) is not None:
                 setattr(module, name, None)

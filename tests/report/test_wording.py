@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benthic.wording import cell, escape_markdown, evidence_items, figure, notes, table
+from benthic.report.wording import (
+    cell,
+    escape_markdown,
+    evidence_items,
+    figure,
+    notes,
+    table,
+)
 
 
 @pytest.mark.parametrize(

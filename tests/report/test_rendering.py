@@ -12,7 +12,7 @@ import pytest
 from benthic.errors import InputError
 from benthic.report import from_json, to_html, to_json, to_markdown, to_text
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 HOSTILE = "<script>alert('x')</script>\"|`\x1b[31m\n<img src=x onerror=y>"
 
 

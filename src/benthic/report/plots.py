@@ -15,8 +15,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from benthic.gauges import GAUGES, PROBE, SIGNALS, Gauge
-from benthic.series import (
+from benthic.report.gauges import GAUGES, PROBE, SIGNALS, Gauge
+from benthic.report.series import (
     Place,
     Series,
     is_drawable,
@@ -25,7 +25,7 @@ from benthic.series import (
     series,
     why_undefined,
 )
-from benthic.svg import DASHES, PALETTE, inline
+from benthic.report.svg import DASHES, PALETTE, inline
 
 Document: TypeAlias = Mapping[str, Any]
 """One diagnosis, as ``Diagnosis.to_dict()`` gives it."""
@@ -37,7 +37,7 @@ class Mark:
 
     Args:
         label: What the line stands for.
-        color: Its name in :data:`benthic.svg.PALETTE`.
+        color: Its name in :data:`benthic.report.svg.PALETTE`.
         dash: ``"solid"``, ``"dashed"`` or ``"dotted"``.
     """
 

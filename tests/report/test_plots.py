@@ -9,10 +9,10 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
-from benthic import plots
-from benthic.gauges import GAUGES, SIGNALS
+from benthic.report import plots
+from benthic.report.gauges import GAUGES, SIGNALS
 
-DIAGNOSIS = Path(__file__).parent / "golden" / "diagnosis.json"
+DIAGNOSIS = Path(__file__).parents[1] / "golden" / "diagnosis.json"
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import jinja2
 
 from benthic.errors import InputError
-from benthic.gauges import GAUGES, PROBE, SIGNALS
-from benthic.wording import (
+from benthic.report.gauges import GAUGES, PROBE, SIGNALS
+from benthic.report.wording import (
     DASH,
     cell,
     escape_markdown,
@@ -121,7 +121,7 @@ def to_markdown(document: Document) -> str:
         <BLANKLINE>
         All is well.
     """
-    template = _templates(escape=False).get_template("report.md.jinja")
+    template = _templates(escape=False).get_template("page.md.jinja")
     text = template.render(view=_view(document))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
@@ -143,9 +143,9 @@ def to_html(documents: Sequence[Document], *, title: str = "Benthic diagnosis") 
         for index, document in enumerate(documents)
     ]
     # Imported here: a table in a terminal need not wait for matplotlib.
-    from benthic.svg import PALETTE
+    from benthic.report.svg import PALETTE
 
-    template = _templates(escape=True).get_template("report.html.jinja")
+    template = _templates(escape=True).get_template("page.html.jinja")
     return template.render(views=views, title=title, palette=PALETTE)
 
 
@@ -163,7 +163,7 @@ def _templates(*, escape: bool) -> jinja2.Environment:
 
 def _pictures(document: Document, index: int) -> list[dict[str, Any]]:
     # Imported here: a table in a terminal need not wait for matplotlib.
-    from benthic import plots
+    from benthic.report import plots
 
     # Two reports in one notebook are one page: their ids must differ too.
     digest = hashlib.sha256(to_json(document).encode()).hexdigest()[:6]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from benthic.gauges import GAUGES, PROBE, SIGNALS
+from benthic.report.gauges import GAUGES, PROBE, SIGNALS
 from benthic.trace import LayerReading
 
 ALL = (*GAUGES, *SIGNALS, PROBE)

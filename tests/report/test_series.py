@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from benthic.series import number, places, series
+from benthic.report.series import number, places, series
 
 
 def test_a_layer_called_twice_stands_at_two_places():
