@@ -145,3 +145,11 @@ def test_predictions_are_found_in_what_a_model_returns(data):
 
 def test_labels_of_no_node_are_no_class():
     assert Supervision.of(Data(y=torch.zeros(0, dtype=torch.long))).num_classes == 0
+
+
+def test_of_a_sampled_batch_only_the_seed_nodes_count(data):
+    data.batch_size = 3
+    supervision = Supervision.of(data)
+    assert supervision.masks["train"].tolist() == [True, True, False, False, False]
+    assert supervision.masks["val"].tolist() == [False, False, True, False, False]
+    assert not supervision.masks["test"].any()

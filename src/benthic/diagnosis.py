@@ -18,6 +18,7 @@ from torch_geometric.data import Data, HeteroData
 
 from benthic import report
 from benthic.checks import CHECKS, Case, Finding, NotLearning, Outcome
+from benthic.checks.finding import passed
 from benthic.checks.passes import Loss, Reading, forked_randomness
 from benthic.errors import InputError
 from benthic.forward import Forward, call_model, iterate_batches
@@ -178,7 +179,7 @@ def diagnose(
         seed=seed,
         progress=progress,
     )
-    outcomes = {check.code: check(case) for check in CHECKS}
+    outcomes = _ask_all(case)
     findings = _findings(outcomes)
     verdict = findings[0].code if findings and findings[0].severity == "issue" else ""
     return Diagnosis(
@@ -233,6 +234,20 @@ def _without_empty_masks(batch: Data | HeteroData) -> Data | HeteroData:
     return batch
 
 
+def _ask_all(case: Case) -> dict[str, Outcome]:
+    outcomes = {check.code: check(case) for check in CHECKS}
+    # "For another reason" is no answer where a reason was found.
+    if NotLearning.code in _explained(outcomes):
+        outcomes[NotLearning.code] = passed("another check names the cause")
+    return outcomes
+
+
+def _explained(outcomes: dict[str, Outcome]) -> set[str]:
+    """Codes that are only symptoms of an issue that was found."""
+    issues = [check for check in CHECKS if outcomes[check.code].kind == "issue"]
+    return {code for check in issues for code in check.explains}
+
+
 def _findings(outcomes: dict[str, Outcome]) -> tuple[Finding, ...]:
     """Issues before tips; a cause before what it explains; the surest first."""
     found = [
@@ -248,14 +263,7 @@ def _findings(outcomes: dict[str, Outcome]) -> tuple[Finding, ...]:
         for check in CHECKS
         if (outcome := outcomes[check.code]).kind in ("issue", "tip")
     ]
-    explained = {
-        code
-        for check in CHECKS
-        if outcomes[check.code].kind == "issue"
-        for code in check.explains
-    }
-    # "For another reason" is no finding where a reason was found.
-    found = [f for f in found if f.code != NotLearning.code or f.code not in explained]
+    explained = _explained(outcomes)
     return tuple(
         sorted(
             found,

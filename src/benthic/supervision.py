@@ -42,9 +42,9 @@ class Supervision:
     def of(cls, data: Any) -> Supervision | None:
         """The supervision that ``data`` carries, or None without class labels.
 
-        Masks of several splits (``[N, S]``) give their first. Without masks, the
-        seed nodes of a sampled batch (its first ``batch_size`` nodes), else every
-        labelled node, are the training split.
+        Masks of several splits (``[N, S]``) give their first; without masks, every
+        labelled node is a training node. In a sampled batch only the seed nodes (its
+        first ``batch_size`` rows) count: the others lack neighbors.
 
         Args:
             data: A ``Data``, a ``HeteroData``, a mapping, or anything else.
@@ -57,14 +57,14 @@ class Supervision:
         if store is None:
             return None
         y = store["y"].reshape(-1).long()
+        seeds = int(store["batch_size"]) if _has(store, "batch_size") else len(y)
+        counts = (torch.arange(len(y), device=y.device) < seeds) & (y >= 0)
         masks = {
-            split: _one_split(store[f"{split}_mask"]) & (y >= 0)
+            split: _one_split(store[f"{split}_mask"]) & counts
             for split in SPLITS
             if _has(store, f"{split}_mask")
         }
-        if not masks:
-            seeds = int(store["batch_size"]) if _has(store, "batch_size") else len(y)
-            masks["train"] = (torch.arange(len(y), device=y.device) < seeds) & (y >= 0)
+        masks = masks or {"train": counts}
         return cls(y, masks, node_type)
 
     @property
