@@ -1,0 +1,34 @@
+"""The examples run, and print what their first line promises."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(name, capsys):
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    return capsys.readouterr().out
+
+
+def test_every_example_is_run_here():
+    tested = {"dropout_on_the_skip.py", "trace_your_own_loop.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
+
+
+@pytest.mark.slow  # trains two 16-layer networks
+@pytest.mark.usefixtures("cora")
+def test_dropout_on_the_skip_is_noise_and_on_the_branch_is_none(capsys):
+    skip, branch = run("dropout_on_the_skip.py", capsys).splitlines()
+    assert skip.startswith("dropout on the skip: Noise on the skip stream")
+    assert branch.startswith("dropout on the branch: No check found anything")
+
+
+def test_a_traced_loop_shows_rank_and_gradients_of_each_layer(capsys):
+    lines = run("trace_your_own_loop.py", capsys).splitlines()
+    assert [line for line in lines if line.startswith("epoch 20")]
+    assert sum("effective rank" in line for line in lines) == 6
