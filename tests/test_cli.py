@@ -31,6 +31,10 @@ class Raises(torch.nn.Module):
     def forward(self, x, edge_index):
         raise ValueError("no luck today\\nsecond line")
 
+class Leaves(Raises):
+    def forward(self, x, edge_index):
+        raise SystemExit(0)
+
 def wide():
     return GCN(5, 4, num_layers=2, out_channels=2)
 """
@@ -126,6 +130,7 @@ def test_help_needs_no_torch_and_is_instant():
         (["diagnose", "cora", "--weight-decay=-1"], "--weight-decay: found -1.0"),
         (["diagnose", "cora", "--dropout", "1.5"], "--dropout: found 1.5; give"),
         (["diagnose", "cora", "--seed=-3"], "--seed: found -3; give"),
+        (["diagnose", "cora", "--seed", "9" * 20], "--seed: found 9999"),
         (["diagnose", "coro"], "TARGET: found 'coro'; did you mean cora"),
         (["diagnose", "cora", "--data", "x.pt"], "--data: found 'x.pt' beside"),
         (["diagnose", "m.py:m"], "--data: found nothing; say what m.py:m runs on"),
@@ -160,6 +165,7 @@ def test_an_unknown_layer_lists_those_that_exist(run, cora, monkeypatch):
         ("net.py", "TARGET: found 'net.py' without a name"),
         ("net.py:torch", "TARGET: found net.py:torch, an object of type module"),
         ("net.py:Raises", "ValueError: no luck today"),
+        ("net.py:Leaves", "TARGET: found Leaves raised SystemExit: 0;"),
         ("net.py:wide", "RuntimeError: mat1 and mat2 shapes"),
     ],
 )
@@ -293,3 +299,10 @@ def test_cora_by_the_standard_protocol_is_healthy(run, cora, monkeypatch):
     document = json.loads(out)
     assert document["verdict"] == "healthy"
     assert document["metrics"]["test"] > 0.78
+
+
+def test_no_code_is_said_to_run_from_a_file_that_is_not_there(run, files):
+    _, _, err = run("diagnose", "nowhere.py:model", "--data", "data.pt")
+    assert err == only_line(err) + "\n"
+    _, _, err = run("diagnose", "net.py:Leaves", "--data", "data.pt")
+    assert err.startswith("running the code in net.py")

@@ -28,6 +28,7 @@ from torch_geometric.nn import (
 from benthic.checks.finding import Outcome
 from benthic.diagnosis import _check_inputs, _findings, diagnose
 from benthic.errors import InputError, ModelError
+from benthic.report import from_json, to_text
 from benthic.training import train
 
 DATA = blocks(per_class=30)
@@ -126,6 +127,20 @@ def test_whatever_the_data_come_in_a_healthy_model_is_healthy(healthy, data):
 def test_without_labels_the_summary_says_what_is_not_known(healthy):
     summary = diagnose(healthy, Data(x=DATA.x, edge_index=EDGES)).summary
     assert "without labels" in summary
+
+
+def test_of_labelled_batches_the_summary_gives_the_accuracy(healthy):
+    diagnosis = diagnose(healthy, [DATA, DATA])
+    assert f"{diagnosis.metrics['val']:.1%}" in diagnosis.summary
+    assert "without labels" not in diagnosis.summary
+
+
+def test_in_batches_too_a_network_at_chance_is_not_healthy():
+    diagnosis = diagnose(seeded(0, GCN, 8, 16, 2, 3), [DATA, DATA])
+    assert diagnosis.verdict == "D009"
+    assert diagnosis.controls["chance"] == pytest.approx(
+        diagnose(seeded(0, GCN, 8, 16, 2, 3), DATA).controls["chance"]
+    )
 
 
 def test_graphs_in_a_list_of_batches_are_healthy():
@@ -300,6 +315,13 @@ def test_plain_values_hold_no_nan_and_no_infinity(healthy, monkeypatch, value):
     assert found == {"ratio": None, "several": [1.0, None], "pair": [None, "text"]}
     assert all(map(math.isfinite, numbers(document)))
     json.dumps(document, allow_nan=False)
+
+
+def test_a_saved_diagnosis_can_be_shown_again(healthy, broken):
+    for diagnosis in (diagnose(healthy, DATA), broken):
+        (document,) = from_json(diagnosis.to_json())
+        assert document == diagnosis.to_dict()
+        assert to_text(document) == str(diagnosis)
 
 
 def test_the_document_has_every_part(healthy):

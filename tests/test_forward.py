@@ -158,7 +158,8 @@ def test_a_model_whose_arguments_all_have_defaults_still_gets_the_graph(graph):
 def test_a_model_that_asks_for_the_data_gets_the_whole_batch(graph, model):
     call_model(model, graph)
 
-    assert model.given["data"] is graph
+    assert model.given["data"].x is graph.x
+    assert model.given["data"].keys() == graph.keys()
 
 
 def test_an_argument_called_batch_alone_means_the_batch_not_its_vector(graph):
@@ -166,7 +167,8 @@ def test_an_argument_called_batch_alone_means_the_batch_not_its_vector(graph):
     model = OddlyNamedBatch()
     call_model(model, batch)
 
-    assert model.given["data"] is batch
+    assert type(model.given["data"]) is type(batch)
+    assert model.given["data"].batch is batch.batch
 
 
 def test_the_batch_vector_reaches_a_model_that_pools(graph):
@@ -181,7 +183,21 @@ def test_whole_hetero_data_reaches_a_model_that_asks_for_it(hetero):
     model = WholeBatch()
     call_model(model, hetero)
 
-    assert model.given["data"] is hetero
+    assert model.given["data"]["user"].x is hetero["user"].x
+
+
+def test_a_model_that_writes_on_its_batch_leaves_the_callers_alone(graph):
+    class Writes(torch.nn.Module):
+        def forward(self, data):
+            data.x = data.x.mean(dim=1, keepdim=True)
+            data.extra = data.x
+            return data.x
+
+    before, names = graph.x, graph.keys()
+    for _ in range(2):
+        assert call_model(Writes(), graph).shape == (3, 1)
+    assert graph.x is before
+    assert graph.keys() == names
 
 
 def test_the_number_of_nodes_is_known_without_being_stored(graph):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import sys
 
 import pytest
@@ -112,6 +113,20 @@ def test_graphs_come_back_as_they_were_saved(tmp_path):
     assert load_graph(str(tmp_path / "a.pt")).x.shape == (2, 3)
     loaded = load_graph(str(tmp_path / "b.pt"))
     assert loaded["user"].num_nodes == 2
+
+
+def test_a_folder_is_no_file(tmp_path):
+    for name, load in (("a.pt", load_graph), ("a.py", load_model)):
+        (tmp_path / name).mkdir()
+        with pytest.raises(InputError, match=f"found a folder, '.*{name}'"):
+            load(str(tmp_path / name))
+
+
+def test_a_pickle_of_something_else_is_refused_without_a_warning(tmp_path):
+    path = tmp_path / "a.pt"
+    path.write_bytes(pickle.dumps({"x": [1, 2]}))  # torch warns of its protocol
+    with pytest.raises(InputError, match="does not load as plain tensors"):
+        load_graph(str(path))
 
 
 def test_a_dictionary_of_tensors_is_a_graph(tmp_path):

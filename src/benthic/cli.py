@@ -45,7 +45,9 @@ Json = Annotated[
 Html = Annotated[Path | None, typer.Option(help="Write a self-contained page here.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 Seed = Annotated[
-    int, typer.Option(callback=between(0), help="Seed of everything random.")
+    int,
+    # The most that NumPy's and torch's generators both take.
+    typer.Option(callback=between(0, 2**32 - 1), help="Seed of everything random."),
 ]
 
 
@@ -311,7 +313,8 @@ def _diagnose_own(target: str, data: str | None, seed: int) -> dict[str, Any]:
         )
     is_file = Path(data).suffix in (".pt", ".pth") or Path(data).exists()
     graph = load_graph(data) if is_file else _load_dataset(data, "--data")
-    console.print(f"running the code in {split_target(target)[0]}")
+    if (file := Path(split_target(target)[0])).is_file():
+        console.print(f"running the code in {file}")
     model = load_model(target)
     data_name = Path(data).name if is_file else data
     try:

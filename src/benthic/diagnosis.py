@@ -278,12 +278,17 @@ def _summary(case: Case, findings: tuple[Finding, ...]) -> str:
         others = [f.cause for f in findings[1:] if f.severity == "issue"]
         follows = f" With it comes {' and '.join(others)}." if others else ""
         return f"{first.cause.capitalize()}: {first.reason}.{follows}"
+    val = case.reading.metrics["val"]
+    if case.is_failing is None and val is not None:
+        return (
+            f"No sign of illness in states and gradients; validation accuracy is "
+            f"{val:.1%}, and to tell whether that is low takes a train_mask."
+        )
     if case.is_failing is None:
         return (
             "No sign of illness in states and gradients; without labels and masks "
             "nothing can be said about what the model has learned."
         )
-    val = case.reading.metrics["val"]
     return f"No check found anything that hurts; validation accuracy is {val:.1%}."
 
 

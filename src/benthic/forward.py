@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
@@ -57,11 +58,11 @@ def call_model(model: nn.Module, data: Any) -> Any:
     A tuple or list is passed by position and a mapping by keyword. From a ``Data``
     or ``HeteroData``, each required argument of ``forward`` is looked up by name
     (``x``, ``edge_index``, ``x_dict``, …); a model with one argument of another
-    name, such as ``data``, gets the whole batch. Optional arguments receive ``x``,
-    ``edge_index``, ``edge_weight``, ``edge_attr``, ``edge_type``, ``batch`` and
-    ``pos`` where the batch has them. A wrapper that only forwards ``*args``
-    (``torch.compile``, ``DataParallel``) is asked for the names of what it wraps.
-    Anything else is handed over as it is.
+    name, such as ``data``, gets a shallow copy of the whole batch. Optional
+    arguments receive ``x``, ``edge_index``, ``edge_weight``, ``edge_attr``,
+    ``edge_type``, ``batch`` and ``pos`` where the batch has them. A wrapper that only
+    forwards ``*args`` (``torch.compile``, ``DataParallel``) is asked for the names of
+    what it wraps. Anything else is handed over as it is.
 
     Args:
         model: Any module.
@@ -117,11 +118,12 @@ def _value(
     if name not in required:
         is_input = name.removesuffix("_dict") in _OPTIONAL_INPUTS
         return _lookup(data, name) if is_input else None
+    # A model that is given the whole batch may set attributes on it: on a copy.
     if name in _WHOLE_BATCH or required == ["batch"]:
-        return data
+        return copy.copy(data)
     value = _lookup(data, name)
     if value is None and len(required) == 1 and not _is_attribute(name):
-        return data
+        return copy.copy(data)
     return value
 
 

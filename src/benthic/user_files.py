@@ -7,6 +7,7 @@ import importlib.util
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -82,7 +83,7 @@ def load_model(target: str, *, argument: str = "TARGET") -> nn.Module:
     file, name = split_target(target)
     path = Path(file)
     if not path.is_file():
-        raise InputError(argument, f"no file {file!r}", "give the path of a .py file")
+        raise InputError(argument, _no_file(path), "give the path of a .py file")
     module = _run(path, argument)
     names = [key for key in vars(module) if not key.startswith("_")]
     if not name or not hasattr(module, name):
@@ -111,9 +112,10 @@ def load_graph(file: str, *, argument: str = "--data") -> Data | HeteroData:
     """
     path = Path(file)
     if not path.is_file():
-        raise InputError(argument, f"no file {file!r}", "give a .pt file or a dataset")
+        raise InputError(argument, _no_file(path), "give a .pt file or a dataset")
     try:
-        with torch.serialization.safe_globals(_GRAPH_PARTS):
+        with torch.serialization.safe_globals(_GRAPH_PARTS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles that it then refuses
             value = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise InputError(
@@ -132,6 +134,10 @@ def load_graph(file: str, *, argument: str = "--data") -> Data | HeteroData:
         f"an object of type {type(value).__name__} in {path.name}",
         "save a PyG Data, a HeteroData or a dictionary of tensors",
     )
+
+
+def _no_file(path: Path) -> str:
+    return f"a folder, {str(path)!r}" if path.is_dir() else f"no file {str(path)!r}"
 
 
 def _unsafe(error: BaseException) -> str:

@@ -127,8 +127,9 @@ def test_a_model_far_below_the_weights_off_probe_fails():
 def test_failing_is_near_chance_or_far_below_the_probe(chance, value, probe, fails):
     examined = case(GCN(8, 16, 2, 3), DATA)
     metrics = {**examined.reading.metrics, "val": value}
-    examined.reading = dataclasses.replace(examined.reading, metrics=metrics)
-    examined.chance = chance
+    examined.reading = dataclasses.replace(
+        examined.reading, metrics=metrics, chance=chance
+    )
     examined.weights_off = (HopAccuracy(0, probe),)
     assert examined.is_failing is fails
 
@@ -168,6 +169,16 @@ def test_the_test_split_decides_nothing(healthy):
     assert examined.reading.metrics["test"] > 0.5
 
 
+def test_without_training_nodes_there_is_no_chance_and_no_probe(healthy):
+    data = DATA.clone()
+    del data.train_mask
+    examined = case(healthy, data)
+    assert examined.chance is None
+    assert examined.weights_off == ()
+    assert examined.is_failing is None
+    assert examined.reading.metrics["val"] > 0.5
+
+
 @pytest.mark.parametrize(
     "data",
     [[DATA], (DATA.x, DATA.edge_index), {"x": DATA.x, "edge_index": DATA.edge_index}],
@@ -177,6 +188,15 @@ def test_what_is_no_single_graph_has_no_weights_off_and_no_influence(data):
     assert examined.weights_off == ()
     assert examined.influence is None
     assert examined.graph_off.layers
+
+
+def test_a_backward_pass_that_torch_refuses_leaves_influence_unknown():
+    class InPlace(GCN):
+        def forward(self, x, edge_index):
+            x = x.div_(x.norm(dim=1, keepdim=True) + 1)
+            return super().forward(x, edge_index)
+
+    assert case(InPlace(8, 16, 2, 3), DATA.clone()).influence is None
 
 
 def test_influence_can_be_left_out():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from benchmarks.networks import seeded
+from benchmarks.networks import GCNII, seeded
 from tests.checks.planted import Skips, blocks, case, fit
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN, GIN
@@ -82,3 +82,10 @@ def test_batches_without_a_training_node_say_nothing():
     none.train_mask = torch.zeros_like(none.train_mask)
     examined = case(GCN(8, 16, 2, 3), [DATA, none])
     assert check(examined).kind == "passed"
+
+
+def test_an_initial_residual_brings_the_gradient_around_the_layers():
+    fresh = seeded(0, GCNII, 8, 16, 3, 64)
+    outcome = check(case(fresh, DATA))
+    assert outcome.kind == "passed"
+    assert outcome.evidence["gradient_ratio_fresh"] > 0.1

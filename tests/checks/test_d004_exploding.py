@@ -87,3 +87,18 @@ def test_large_units_of_the_input_are_no_explosion():
 
 def test_two_layers_show_no_trend():
     assert check(case(GCN(8, 16, 2, 3), DATA)).kind == "not applicable"
+
+
+def test_a_gradient_may_explode_where_the_states_do_not():
+    class Waves(Sums):
+        """Bounded states, and a slope of 20 in each layer."""
+
+        def forward(self, x, edge_index):
+            for conv in self.convs[:-1]:
+                x = torch.sin(20.0 * conv(x, edge_index))
+            return self.convs[-1](x, edge_index)
+
+    outcome = check(case(seeded(0, Waves, 8), DATA))
+    assert outcome.kind == "issue"
+    assert outcome.evidence["norm_growth_fresh"] < 30
+    assert "times the last layer's gradient" in outcome.reason

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from benchmarks.networks import seeded
 from tests.checks.planted import blocks, case, fit, trees
+from torch import nn
 from torch_geometric.data import Data
-from torch_geometric.nn import GCN
+from torch_geometric.nn import GCN, GCNConv, GPSConv
 
 from benthic.checks import OverSquashing
 
@@ -51,3 +52,18 @@ def test_without_labels_or_without_influence_nobody_can_tell():
     unlabelled = Data(x=DATA.x, edge_index=DATA.edge_index)
     assert check(case(gcn(4, 0), unlabelled)).kind == "not applicable"
     assert check(case(gcn(4, 0), DATA, influence=False)).kind == "not applicable"
+
+
+def test_a_layer_that_hears_everyone_is_not_said_to_lack_labels():
+    class Global(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = GPSConv(3, GCNConv(3, 3), heads=1)
+            self.lin = nn.Linear(3, 2)
+
+        def forward(self, x, edge_index):
+            return self.lin(self.conv(x, edge_index))
+
+    outcome = check(case(seeded(0, Global), DATA))
+    assert outcome.kind == "not applicable"
+    assert "hears every node" in outcome.reason

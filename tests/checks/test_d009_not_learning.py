@@ -76,3 +76,12 @@ def test_where_one_class_is_nearly_all_accuracy_cannot_tell():
 def test_without_held_out_labels_nobody_can_tell():
     data = Data(x=DATA.x, edge_index=DATA.edge_index, y=DATA.y)
     assert check(case(gcn(), data)).kind == "not applicable"
+
+
+def test_the_reason_says_what_was_within_reach():
+    assert "where a linear probe on features" in check(case(gcn(), DATA)).reason
+    data = DATA.clone()
+    data.x = torch.randn(180, 8, generator=torch.Generator().manual_seed(0))
+    data.y = (torch.arange(180) % 4 == 0).long()
+    outcome = check(case(fit(seeded(0, GCN, 8, 16, 2, 2), data, epochs=1), data))
+    assert "always answering the most frequent class" in outcome.reason

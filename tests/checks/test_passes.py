@@ -152,6 +152,15 @@ def test_a_model_that_raises_is_named_with_its_exception():
     assert isinstance(raised.value.__cause__, KeyError)
 
 
+def test_a_model_that_exits_is_named_and_nothing_exits():
+    class Leaving(Reshaped):
+        def forward(self, x, edge_index):
+            raise SystemExit
+
+    with pytest.raises(ModelError, match=r"Leaving raised SystemExit$"):
+        reading(Leaving(None))
+
+
 def test_a_batch_without_training_nodes_gives_no_gradient():
     data = DATA.clone()
     data.train_mask = torch.zeros_like(data.train_mask)

@@ -51,7 +51,9 @@ def test_a_pipe_does_not_end_a_cell_of_markdown():
 
 def test_notes_say_each_reason_once():
     rows = [{"name": f"convs.{i}", "undefined": {"norm": "all zero"}} for i in range(9)]
-    assert notes(rows) == ["norm of convs.0, convs.1, … convs.8 (9 layers): all zero"]
+    assert notes(rows, ["norm"]) == [
+        "norm of convs.0, convs.1, … convs.8 (9 layers): all zero"
+    ]
 
 
 def test_a_long_table_keeps_its_ends_and_counts_what_it_hides():
@@ -68,3 +70,8 @@ def test_a_long_table_keeps_its_ends_and_counts_what_it_hides():
 def test_a_short_table_hides_nothing():
     rows = [[f"convs.{i}", str(i)] for i in range(20)]
     assert len(table(["name", "norm"], rows, 20)) == 21
+
+
+def test_a_note_is_about_a_column_that_is_shown():
+    rows = [{"name": "a", "undefined": {"norm": "all zero", "hidden": "not shown"}}]
+    assert notes(rows, ["name", "norm"]) == ["norm of a: all zero"]

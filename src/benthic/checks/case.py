@@ -128,6 +128,8 @@ class Case:
             return ()
         if labels is None or labels.held_out is None or not labels.held_out.any():
             return ()
+        if "train" not in labels.masks:
+            return ()
         hops = _hop_grid(self.reading.num_hops)
         self._progress("control: weights off")
         return tuple(propagated_accuracy(data, labels, hops))
@@ -163,7 +165,7 @@ class Case:
                 seed=self.seed,
                 forward=forward,
             )
-        except BenthicError:
+        except (BenthicError, RuntimeError):  # torch refuses some backward passes
             return None
 
     @cached_property
@@ -189,16 +191,10 @@ class Case:
         """The layers before the last, or the only one."""
         return self.reading.layers[:-1] or self.reading.layers
 
-    @cached_property
+    @property
     def chance(self) -> float | None:
         """Held-out accuracy of always answering the most frequent training class."""
-        labels = self.supervision
-        if labels is None or labels.held_out is None:
-            return None
-        train, held_out = labels.y[labels.masks["train"]], labels.y[labels.held_out]
-        if not len(train) or not len(held_out):
-            return None
-        return float((held_out == train.mode().values).double().mean())
+        return self.reading.chance
 
     @property
     def margin(self) -> float:
@@ -206,11 +202,8 @@ class Case:
 
         The larger of 5 points and 2.5 standard errors of a difference at 80 %.
         """
-        labels = self.supervision
-        count = 0
-        if labels is not None and labels.held_out is not None:
-            count = int(labels.held_out.sum())
-        return max(0.05, 2.5 * math.sqrt(2 * 0.8 * 0.2 / max(count, 1)))
+        count = max(self.reading.num_held_out, 1)
+        return max(0.05, 2.5 * math.sqrt(2 * 0.8 * 0.2 / count))
 
     @property
     def best_hops(self) -> HopAccuracy | None:

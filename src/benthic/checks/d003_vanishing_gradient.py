@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from benthic.checks.case import Case
 from benthic.checks.finding import Outcome, not_applicable, passed
 
-# Loss gradient by the first layer's states over that by the last one's, at a fresh
-# start. benchmarks/verdicts.py, on Cora: 0.7 with 2 plain layers (trains), 0.05 with
-# 8 (trains on some seeds), 0.002 with 16 (never trains).
+# Loss gradient at the first layer's states over that at the last one's, at a fresh
+# start. benchmarks/trainability.py, GCN on Cora: 0.7 with 2 layers (trains), 0.05 with 8
+# (trains on some seeds), 0.002 with 16 (never trains).
 _VANISHED = 0.02
 
 _ADVICE = (

@@ -35,9 +35,13 @@ class OverSquashing:
     def __call__(self, case: Case) -> Outcome:
         """Compares influence by hop with every node being heard equally."""
         reach, best = case.reading.num_hops, case.needed_hops
-        if best is None or reach is None:
-            return not_applicable("it takes labels, a val_mask and layers with edges")
-        if best.num_hops < 2 or reach < best.num_hops:
+        if best is None:
+            return not_applicable("it takes labels, a train_mask and a val_mask")
+        if reach is None:
+            return not_applicable("the model hears every node, or its reach is unknown")
+        if best.num_hops < 2:
+            return not_applicable("the labels are read near each node; none is far")
+        if reach < best.num_hops:
             return not_applicable(
                 f"the labels are read {best.num_hops} hops away, and the model reaches "
                 f"{reach}"

@@ -59,11 +59,19 @@ class NotLearning:
         return Outcome(
             "issue",
             f"the model has {train:.0%} on its training nodes and {val:.0%} on "
-            "validation",
+            f"validation{_beside(val, chance, best)}",
             confidence=0.5,
             evidence=evidence,
             advice=_advice(frozen, best),
         )
+
+
+def _beside(val: float, chance: float, best: HopAccuracy | None) -> str:
+    """What to hold validation against: the probe if it is better, else guessing."""
+    if best is None or best.accuracy <= max(val, chance):
+        return f", where always answering the most frequent class has {chance:.0%}"
+    over = f" propagated over {best.num_hops} hops" if best.num_hops else " alone"
+    return f", where a linear probe on features{over} has {best.accuracy:.0%}"
 
 
 def _advice(frozen: list[str], best: HopAccuracy | None) -> tuple[str, ...]:
@@ -74,9 +82,10 @@ def _advice(frozen: list[str], best: HopAccuracy | None) -> tuple[str, ...]:
         "training mask.",
     ]
     if best is not None and best.num_hops == 0:
-        advice.append(
+        advice.insert(
+            0,
             "The features alone are read best: keep a node's own apart from its "
-            "neighbors' (GraphSAGE; H2GCN, https://arxiv.org/abs/2006.11468)."
+            "neighbors' (GraphSAGE; H2GCN, https://arxiv.org/abs/2006.11468).",
         )
     if frozen:
         rest = f" and {len(frozen) - 1} more" if len(frozen) > 1 else ""

@@ -15,7 +15,8 @@ from torch_geometric.data import Data
 from benthic.errors import BenthicError, InputError, ModelError
 from benthic.forward import Forward, iterate_batches, output_rows
 from benthic.supervision import SPLITS, Supervision
-from benthic.trace import LayerReading, RelationReading, Trace
+from benthic.trace import Layer, LayerReading, RelationReading, Trace
+from benthic.trace.arguments import node_states
 
 Loss = Callable[[Any, Any], Tensor]
 """A scalar loss from a model's output and the batch that produced it."""
@@ -36,17 +37,33 @@ class Reading:
         num_hops: How far the model reaches in edges; None if everywhere, or if none
             of its layers is a ``MessagePassing`` whose hops can be counted.
         metrics: Accuracy by split; None where undefined.
+        chance: Held-out accuracy of always answering the most frequent training class.
+        num_held_out: Held-out labels, over all batches.
+        fed_gradient_norm: Loss gradient by what feeds the first layer; None where
+            that is the data itself.
     """
 
     layers: tuple[LayerReading, ...]
     relations: tuple[RelationReading, ...]
     num_hops: int | None
     metrics: dict[str, float | None]
+    chance: float | None = None
+    num_held_out: int = 0
+    fed_gradient_norm: float | None = None
 
     @property
     def gradient_ratio(self) -> float | None:
-        """Loss gradient by the first layer's states over that by the last layer's."""
-        return _first_over_last([layer.state_gradient_norm for layer in self.layers])
+        """Loss gradient at the first layer's states over that at the last one's.
+
+        Or at what feeds the first layer, where that is more: an initial residual
+        brings the gradient there around all the layers.
+        """
+        ratio = _first_over_last([x.state_gradient_norm for x in self.layers])
+        fed = self.fed_gradient_norm
+        if ratio is None or fed is None:
+            return ratio
+        fed_ratio = _first_over_last([fed, self.layers[-1].state_gradient_norm])
+        return max(ratio, fed_ratio or 0.0)
 
     @property
     def weight_gradient_ratio(self) -> float | None:
@@ -101,10 +118,12 @@ class Pass:
         """
         right = dict.fromkeys(SPLITS, 0)
         total = dict.fromkeys(SPLITS, 0)
+        labels: list[Supervision] = []
         with (
             forked_randomness(model, self.seed),
             torch.enable_grad(),
             Trace(model, layers=self.layers) as trace,
+            _gradient_of_input(trace.found[0]) as fed,
         ):
             for batch in iterate_batches(self.data):
                 supervision = Supervision.of(batch)
@@ -112,6 +131,7 @@ class Pass:
                 output = self.run(model, change(batch))
                 rows = self._node_rows(output, supervision)
                 self._backward(model, output, batch, rows, supervision)
+                labels += [] if supervision is None else [supervision]
                 if supervision is not None and rows is not None:
                     for split, (hits, count) in supervision.correct(rows).items():
                         right[split] += hits
@@ -123,6 +143,8 @@ class Pass:
             tuple(trace.relations),
             trace.num_hops if counted else None,
             metrics,
+            *_chance(labels),
+            max(fed, default=None),
         )
 
     def run(self, model: nn.Module, batch: Any) -> Any:
@@ -140,7 +162,7 @@ class Pass:
             return self.forward(model, batch)
         except BenthicError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _refuse_width(model, batch, error)
             raise ModelError(failure(model, error)) from error
 
@@ -193,6 +215,24 @@ class Pass:
 
 
 @contextmanager
+def _gradient_of_input(layer: Layer) -> Iterator[list[float]]:
+    """Collects the norms of the loss gradient by what a layer is given."""
+    norms: list[float] = []
+
+    def watch(_: nn.Module, args: Any, kwargs: Any) -> None:
+        for _node_type, x in node_states(args, kwargs)[:1]:
+            if x.requires_grad:
+                x.register_hook(lambda grad: norms.append(float(grad.double().norm())))
+
+    module = next(iter(layer.modules.values()))
+    handle = module.register_forward_pre_hook(watch, with_kwargs=True)
+    try:
+        yield norms
+    finally:
+        handle.remove()
+
+
+@contextmanager
 def forked_randomness(model: nn.Module, seed: int) -> Iterator[None]:
     """Inside, random numbers follow ``seed``; afterwards they go on as before.
 
@@ -213,7 +253,7 @@ def forked_randomness(model: nn.Module, seed: int) -> Iterator[None]:
         yield
 
 
-def failure(model: nn.Module, error: Exception) -> str:
+def failure(model: nn.Module, error: BaseException) -> str:
     """What a model raised, in one line.
 
     Args:
@@ -224,11 +264,15 @@ def failure(model: nn.Module, error: Exception) -> str:
         >>> failure(nn.Identity(), KeyError("x"))
         "Identity raised KeyError: 'x'"
     """
-    text = " ".join(str(error).split())
-    return f"{type(model).__name__} raised {type(error).__name__}: {text[:300]}"
+    return f"{type(model).__name__} raised {_brief(error)}"
 
 
-def _refuse_width(model: nn.Module, batch: Any, error: Exception) -> None:
+def _brief(error: BaseException) -> str:
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _refuse_width(model: nn.Module, batch: Any, error: BaseException) -> None:
     """Blames the features where their number is not what the model takes."""
     x = batch.get("x") if isinstance(batch, Data) else None
     if not torch.is_tensor(x) or x.dim() != 2:
@@ -246,13 +290,26 @@ def _refuse_width(model: nn.Module, batch: Any, error: Exception) -> None:
             return
 
 
+def _chance(labels: Sequence[Supervision]) -> tuple[float | None, int]:
+    """Accuracy of the most frequent training class, and on how many labels."""
+    train, held_out = (
+        torch.cat([torch.empty(0, dtype=torch.int64), *(y.cpu() for y in split)])
+        for split in (
+            [part.y[part.masks["train"]] for part in labels if "train" in part.masks],
+            [part.y[part.masks["val"]] for part in labels if "val" in part.masks],
+        )
+    )
+    if not len(train) or not len(held_out):
+        return None, len(held_out)
+    return float((held_out == train.mode().values).double().mean()), len(held_out)
+
+
 def _user_loss(loss: Loss, output: Any, batch: Any) -> Tensor:
     remedy = "return one number from the model's output and its batch"
     try:
         value = loss(output, batch)
     except Exception as error:
-        text = " ".join(str(error).split())[:300]
-        found = f"a function that raised {type(error).__name__}: {text}"
+        found = f"a function that raised {_brief(error)}"
         raise InputError("loss", found, remedy) from error
     if not torch.is_tensor(value) or value.numel() != 1:
         shape = f" of shape {list(value.shape)}" if torch.is_tensor(value) else ""

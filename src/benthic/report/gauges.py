@@ -74,8 +74,8 @@ SIGNALS = (
     Gauge(
         "gradient_norm",
         "Gradient norm",
-        "What training sends back to each layer's output. A steep fall towards the "
-        "first layers starves them.",
+        "What training sends back to each layer's own parameters. A steep fall "
+        "towards the first layers starves them.",
         log=True,
     ),
     Gauge(

@@ -201,7 +201,7 @@ def _view(document: Document) -> dict[str, Any]:
         "findings": findings,
         "columns": columns,
         "rows": [[figure(row.get(name)) for name in columns] for row in layers],
-        "notes": notes(layers),
+        "notes": notes(layers, columns),
         "checks": [
             {key: cell(row.get(key)) for key in ("code", "title", "outcome", "reason")}
             for row in document.get("checks") or []
@@ -302,7 +302,10 @@ def _expected(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, type]]:
     tables = {
         name: document.get(name)
         for name in ("findings", "checks", "layers", "influence")
-    } | {name: rows for name, rows in controls.items() if name != "chance"}
+    } | {
+        name: controls.get(name)
+        for name in ("weights_off", "graph_off", "fresh", "noise")
+    }
     for name, rows in tables.items():
         yield name, rows, list
         for row in rows or []:

@@ -87,20 +87,24 @@ def _evidence(value: Any) -> str:
     return figure(value)
 
 
-def notes(layers: Sequence[Mapping[str, Any]]) -> list[str]:
+def notes(layers: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
     """Why values are undefined: each reason once, with its fields and layers.
 
     Args:
         layers: Readings, each with its ``undefined``.
+        columns: The fields that are shown.
 
     Example:
-        >>> notes([{"name": "a", "undefined": {"norm": "no rows"}}, {"name": "b"}])
+        >>> layers = [{"name": "a", "undefined": {"norm": "no rows"}}, {"name": "b"}]
+        >>> notes(layers, ["name", "norm"])
         ['norm of a: no rows']
     """
     where: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for row in layers:
         reasons: dict[str, list[str]] = {}
         for field, reason in (row.get("undefined") or {}).items():
+            if field not in columns:
+                continue
             reasons.setdefault(cell(reason), []).append(cell(field))
         for reason, fields in reasons.items():
             names = where.setdefault((reason, tuple(fields)), [])
