@@ -182,7 +182,7 @@ def test_a_broken_model_is_one_line_and_exit_code_2(run, files, target, line):
         ({"x": torch.full((40, 3), float("nan"))}, "x: found NaN or infinity on 40"),
         ({"x": torch.empty(0, 3)}, "x: found an empty graph"),
         ({"edge_index": torch.tensor([[0], [40]])}, "edge_index: found node 40 among"),
-        ({"y": torch.arange(40)}, "2 outputs for label 39"),
+        ({"y": torch.arange(40)}, "label 39, where the model has 2 outputs"),
         ({"train_mask": torch.zeros(40).bool()}, "train_mask: found an empty mask"),
         ({"val_mask": torch.ones(41).bool()}, "val_mask: found shape [41]"),
     ],

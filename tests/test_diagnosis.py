@@ -339,6 +339,7 @@ def test_the_document_has_every_part(healthy):
         "controls",
         "influence",
         "limits",
+        "undefined",
         "seconds",
     ]
     assert [row["num_hops"] for row in document["controls"]["weights_off"]][:3] == [
@@ -399,7 +400,7 @@ REQUESTS: list[tuple[Callable[[], object], object, str, str]] = [
     (lambda: GCN(8, 16, 2, 3), changed(edge_index=EDGES + 90), "edge_index", "node"),
     (lambda: GCN(8, 16, 2, 3), changed(y=DATA.y[:5]), "y", r"shape \[5\]"),
     (lambda: GCN(8, 16, 2, 3), Data(x=DATA.x), "edge_index", "no edges"),
-    (lambda: GCN(8, 16, 2, 2), DATA, "model", "2 outputs for label 2"),
+    (lambda: GCN(8, 16, 2, 2), DATA, "y", "label 2, where the model has 2 outputs"),
     (lambda: GCN(5, 16, 2, 3), DATA, "x", "8 features for GCN with 5"),
     (lambda: GCN(8, 16, 2, 3), [DATA, changed(x=NAN)], "x", "NaN"),
 ]
@@ -502,3 +503,20 @@ def test_progress_is_told(healthy):
     diagnose(healthy, DATA, progress=told.append)
     assert told[0] == "reading the layers"
     assert "influence by hop" in told
+
+
+def test_inference_mode_around_a_diagnosis_changes_nothing():
+    graph = blocks()
+    model = GCN(8, 16, 2, 3)
+    outside = diagnose(model, graph).to_dict()
+    with torch.inference_mode():
+        inside = diagnose(model, graph).to_dict()
+    assert inside | {"seconds": 0} == outside | {"seconds": 0}
+
+
+def test_a_missing_metric_says_why():
+    graph = Data(x=torch.eye(3), edge_index=torch.tensor([[0, 1], [1, 2]]))
+    document = diagnose(GCN(3, 8, 2, 2), graph, influence=False).to_dict()
+    assert document["metrics"]["val"] is None
+    assert "val split" in document["undefined"]["metrics.val"]
+    assert "not asked for" in document["undefined"]["influence"]

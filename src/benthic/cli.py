@@ -214,8 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: What follows ``benthic``; the process's own by default.
     """
     arguments = (sys.argv[1:] if arguments is None else list(arguments)) or ["--help"]
-    # Set before torch loads. Threads that spin while they wait starve each other on a
-    # busy machine: the demo took 262 s at a load of 4 on two cores, and 96 s like this.
+    # Set before torch loads: threads that spin while they wait starve each other on a
+    # busy machine (benchmarks/LOG.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         # A terminal without these characters shows "?" instead of failing.
@@ -305,6 +305,8 @@ def _train_and_diagnose(
 
 
 def _diagnose_own(target: str, data: str | None, seed: int) -> dict[str, Any]:
+    import torch
+
     from benthic.user_files import load_graph, load_model, split_target
 
     if data is None:
@@ -315,6 +317,7 @@ def _diagnose_own(target: str, data: str | None, seed: int) -> dict[str, Any]:
     graph = load_graph(data) if is_file else _load_dataset(data, "--data")
     if (file := Path(split_target(target)[0])).is_file():
         console.print(f"running the code in {file}")
+    torch.manual_seed(seed)  # what the file builds is random as well
     model = load_model(target)
     data_name = Path(data).name if is_file else data
     try:

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -92,9 +92,21 @@ class Diagnosis:
             "controls": self.controls,
             "influence": self.influence,
             "limits": self.limits,
+            "undefined": self._undefined(),
             "seconds": self.seconds,
         }
         return report.to_json(document)
+
+    def _undefined(self) -> dict[str, str]:
+        """Why a metric, or the influence, is None."""
+        reasons = {
+            f"metrics.{split}": f"no labelled node of the {split} split has logits"
+            for split, value in self.metrics.items()
+            if value is None
+        }
+        if self.influence is None:
+            reasons["influence"] = "not asked for, or the model has no Jacobian by x"
+        return reasons
 
     def to_markdown(self) -> str:
         """The verdict, the findings and the layers as Markdown."""
@@ -169,23 +181,31 @@ def diagnose(
     """
     start = time.perf_counter()
     _check_inputs(model, data)
-    case = Case(
-        model,
-        data,
-        loss=loss,
-        forward=forward,
-        layers=layers,
-        influence=influence,
-        seed=seed,
-        progress=progress,
-    )
+    with torch.inference_mode(mode=False):
+        case = Case(
+            model,
+            data,
+            loss=loss,
+            forward=forward,
+            layers=layers,
+            influence=influence,
+            seed=seed,
+            progress=progress,
+        )
+        diagnosis = _conclude(
+            case, name or _describe_model(model), data_name or _describe_data(data)
+        )
+    return replace(diagnosis, seconds=time.perf_counter() - start)
+
+
+def _conclude(case: Case, name: str, data_name: str) -> Diagnosis:
     outcomes = _ask_all(case)
     findings = _findings(outcomes)
-    verdict = findings[0].code if findings and findings[0].severity == "issue" else ""
+    sick = bool(findings) and findings[0].severity == "issue"
     return Diagnosis(
-        model=name or _describe_model(model),
-        data=data_name or _describe_data(data),
-        verdict=verdict or "healthy",
+        model=name,
+        data=data_name,
+        verdict=findings[0].code if sick else "healthy",
         summary=_summary(case, findings),
         findings=findings,
         checks={check.code: (check.cause, outcomes[check.code]) for check in CHECKS},
@@ -198,7 +218,7 @@ def diagnose(
             "component_cosine": case.limit_cosine,
             "num_classes": case.supervision.num_classes if case.supervision else None,
         },
-        seconds=time.perf_counter() - start,
+        seconds=0.0,
     )
 
 

@@ -193,8 +193,7 @@ def test_shared_parameters_count_once():
 
 
 def test_global_attention_is_recognized_also_where_it_is_no_layer():
-    assert find_layers(nn.ModuleList([attention()]))[0].is_global
-    assert not find_layers(GCN(4, 8, num_layers=1))[0].is_global
+    assert hears_everyone(nn.ModuleList([attention()]))
     assert hears_everyone(SGFormer(4, 8, 3))
     assert not hears_everyone(GAT(4, 8, num_layers=1))
 
@@ -205,3 +204,8 @@ def test_finding_layers_changes_nothing():
     find_layers(model)
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_name_in_place_of_a_list_of_names_is_refused():
+    with pytest.raises(InputError, match=r"give a list: \['convs.0'\]"):
+        find_layers(GCN(4, 8, num_layers=1), "convs.0")

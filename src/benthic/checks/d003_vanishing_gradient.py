@@ -8,8 +8,8 @@ from benthic.checks.case import Case
 from benthic.checks.finding import Outcome, not_applicable, passed
 
 # Loss gradient at the first layer's states over that at the last one's, at a fresh
-# start. benchmarks/trainability.py, GCN on Cora: 0.7 with 2 layers (trains), 0.05 with 8
-# (trains on some seeds), 0.002 with 16 (never trains).
+# start. benchmarks/trainability.py, GCN on Cora: 0.7 with 2 layers (trains), 0.05 with
+# 8 (trains on some seeds), 0.002 with 16 (never trains).
 _VANISHED = 0.02
 
 _ADVICE = (

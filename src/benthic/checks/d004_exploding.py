@@ -12,8 +12,8 @@ from benthic.checks.finding import Outcome, not_applicable, passed
 from benthic.checks.passes import Reading
 
 # Growth of the mean row norm from the first to the last hidden layer of a fresh copy.
-# benchmarks/trainability.py: the over-smoothing guide's DeepGCN grows 8- to 11-fold at 8
-# layers, where it trains, and 200-fold at 16, where it does not; GCNII 2-fold at 64.
+# benchmarks/trainability.py: the over-smoothing guide's DeepGCN grows 8- to 11-fold at
+# 8 layers, where it trains, and 200-fold at 16, where it does not; GCNII 2-fold at 64.
 _GROWN = 30.0
 _GRADIENT_RATIO = 1e3
 

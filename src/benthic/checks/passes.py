@@ -65,11 +65,6 @@ class Reading:
         fed_ratio = _first_over_last([fed, self.layers[-1].state_gradient_norm])
         return max(ratio, fed_ratio or 0.0)
 
-    @property
-    def weight_gradient_ratio(self) -> float | None:
-        """Loss gradient by the first layer's weights over that by the last layer's."""
-        return _first_over_last([layer.gradient_norm for layer in self.layers])
-
 
 def _first_over_last(norms: Sequence[float | None]) -> float | None:
     known = [norm for norm in norms if norm is not None]
@@ -210,8 +205,18 @@ class Pass:
         # A loss of the user's own knows what the output means.
         if fault and self.loss is None:
             raise InputError("model", fault, _LOGITS)
-        is_logits = rows.dim() == 2 and rows.size(0) == labels.y.size(0)
-        return rows if is_logits and not fault else None
+        if fault or rows.dim() != 2 or rows.size(0) != labels.y.size(0):
+            return None
+        if labels.num_classes <= max(rows.size(-1), 2):
+            return rows
+        if self.loss is not None:
+            return None
+        raise InputError(
+            "y",
+            f"label {labels.num_classes - 1}, where the model has {rows.size(-1)} "
+            "outputs",
+            "number the classes from 0, or give the model an output for each",
+        )
 
 
 @contextmanager
@@ -320,12 +325,10 @@ def _user_loss(loss: Loss, output: Any, batch: Any) -> Tensor:
 
 def _disagreement(rows: Tensor, labels: Supervision) -> str:
     """Why these rows cannot be logits for these labels, or nothing."""
-    num_labels, num_columns = labels.y.size(0), rows.size(-1)
+    num_labels = labels.y.size(0)
     if rows.dim() != 2 or rows.size(0) != num_labels:
         # Without a held-out mask, the labels may mean whole graphs or edges.
         has_masks = {"val", "test"} & labels.masks.keys()
         shape = f"an output of shape {list(rows.shape)} for {num_labels:,} labels"
         return shape if has_masks else ""
-    if labels.num_classes > max(num_columns, 2):
-        return f"{num_columns} outputs for label {labels.num_classes - 1}"
     return ""

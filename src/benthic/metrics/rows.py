@@ -15,8 +15,8 @@ from benthic.typing import EdgeIndex, NodeFeatures
 Rows = Float[Tensor, "rows channels"]
 Norms = Float64[Tensor, "rows"]
 
-# Fastest of 2^15 … 2^23 for a 1M × 64 float32 matrix on a core with 1 MB of L2
-# (benchmarks/cosine.py). A GPU wants few, large launches instead.
+# A block stays in a core's cache between the passes over it. A GPU wants few, large
+# launches instead.
 CPU_BLOCK = 2**20
 GPU_BLOCK = 2**24
 EDGE_BLOCK = 2**16  # two gathered float64 blocks fit the same cache

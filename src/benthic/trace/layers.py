@@ -77,11 +77,6 @@ class Layer:
             if isinstance(part, _LAYERS)
         )
 
-    @property
-    def is_global(self) -> bool:
-        """Whether every node hears every other in this one layer."""
-        return any(map(hears_everyone, self.modules.values()))
-
 
 def hears_everyone(module: nn.Module) -> bool:
     """Whether a module attends from every node to every other somewhere inside.
@@ -127,6 +122,8 @@ def find_layers(model: nn.Module, names: Sequence[str] | None = None) -> list[La
         >>> [layer.name for layer in find_layers(GCN(8, 16, num_layers=2))]
         ['convs.0', 'convs.1']
     """
+    if isinstance(names, str):
+        raise InputError("layers", f"the text {names!r}", f"give a list: [{names!r}]")
     if names is not None:
         return _named(model, names)
     modules = dict(model.named_modules())

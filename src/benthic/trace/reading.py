@@ -313,8 +313,8 @@ class Gauges:
         return _WHY.get(name, "too few rows")
 
 
-# The widest states whose C x C products are taken: 34 MB, about a second per layer on
-# a CPU core (benchmarks/gauges.py).
+# The widest states whose C x C products are taken: 34 MB, and more than that would cost
+# seconds per layer.
 _WIDEST = 2048
 _OF_PRODUCTS = frozenset({"effective_rank", "feature_correlation"})
 _OF_ROWS: dict[str, type[Metric]] = {
