@@ -63,7 +63,7 @@ def test_a_sparse_adjacency_gives_the_same():
 def test_wide_features_are_projected_and_read_as_well(monkeypatch):
     data = blocks(per_class=20, channels=64, noise=0.3)
     whole = propagated_accuracy(data, Supervision.of(data), [1])[0].accuracy
-    monkeypatch.setattr(propagation, "_MAX_CHANNELS", 16)
+    monkeypatch.setattr(propagation, "MAX_CHANNELS", 16)
     narrow = propagated_accuracy(data, Supervision.of(data), [1])[0].accuracy
     assert narrow == pytest.approx(whole, abs=0.1)
 

@@ -24,11 +24,11 @@ from benthic.metrics.cosine import mean_cosine_similarity
 from benthic.metrics.separation import linear_probe_accuracy
 from benthic.supervision import Supervision
 
-# Wider features are projected to so many random directions first. It makes the control
-# three times faster and the probe no worse, since its standardized columns otherwise
-# turn rare words up: at K = 2 Cora reads 77 % so and 75 % in full, CiteSeer 70 and 63,
-# Coauthor Physics 95 and 81 (validation; 512 columns).
-_MAX_CHANNELS = 512
+# Wider features are projected to so many random directions first. That is faster, and
+# the probe is no worse, since its standardized columns otherwise turn rare words up:
+# at 2 hops 77 % and 75 in full on Cora, 70 and 63 on CiteSeer, 95 and 81 on Coauthor
+# Physics (benchmarks/weights_off.py).
+MAX_CHANNELS = 512
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,11 @@ def _joined(data: HeteroData, node_type: str | None) -> tuple[Tensor, Tensor, sl
 
 
 def _narrow(x: Tensor) -> Tensor:
-    if x.size(1) <= _MAX_CHANNELS:
+    if x.size(1) <= MAX_CHANNELS:
         return x
     generator = torch.Generator().manual_seed(0)
-    projection = torch.randn(x.size(1), _MAX_CHANNELS, generator=generator)
-    narrow: Tensor = x @ (projection / _MAX_CHANNELS**0.5).to(x.device)
+    projection = torch.randn(x.size(1), MAX_CHANNELS, generator=generator)
+    narrow: Tensor = x @ (projection / MAX_CHANNELS**0.5).to(x.device)
     return narrow
 
 
