@@ -306,3 +306,38 @@ def test_no_code_is_said_to_run_from_a_file_that_is_not_there(run, files):
     assert err == only_line(err) + "\n"
     _, _, err = run("diagnose", "net.py:Leaves", "--data", "data.pt")
     assert err.startswith("running the code in net.py")
+
+
+def test_layers_that_are_not_pyg_s_are_named_by_comma(run, files):
+    Path("mlp.py").write_text(
+        "import torch\n"
+        "class MLP(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.first = torch.nn.Linear(3, 8)\n"
+        "        self.last = torch.nn.Linear(8, 2)\n"
+        "    def forward(self, x):\n"
+        "        return self.last(self.first(x).relu())\n"
+    )
+    command = ("diagnose", "mlp.py:MLP", "--data", "data.pt")
+    code, _, err = run(*command)
+    assert code == 2
+    assert "TARGET: found no message-passing layer" in err
+    assert "--layers NAME,NAME" in err
+    code, out, _ = run(*command, "--layers", "first,last", "--json")
+    assert code == 0
+    assert [layer["name"] for layer in json.loads(out)["layers"]] == ["first", "last"]
+    code, _, err = run(*command, "--layers", "frist")
+    assert code == 2
+    assert "--layers: found 'frist'" in err
+
+
+def test_two_runs_of_a_random_model_with_one_seed_agree(run, files):
+    Path("random_gcn.py").write_text(
+        "from torch_geometric.nn import GCN\n"
+        "def model():\n"
+        "    return GCN(3, 4, num_layers=2, out_channels=2)\n"
+    )
+    command = ("diagnose", "random_gcn.py:model", "--data", "data.pt", "--json")
+    first, second = (json.loads(run(*command)[1]) for _ in range(2))
+    assert first | {"seconds": 0} == second | {"seconds": 0}

@@ -120,6 +120,10 @@ def diagnose(
         str | None,
         typer.Option(help="Graph for your own module: FILE.pt or a dataset."),
     ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(help="Modules to read, by comma, instead of those found."),
+    ] = None,
     json: Json = False,
     html: Html = None,
     debug: Debug = False,
@@ -130,11 +134,12 @@ def diagnose(
         from benthic.user_files import is_model_file
 
         if is_model_file(target):
-            document = _diagnose_own(target, data, seed)
-        elif data is not None:
+            names = layers.split(",") if layers else None
+            document = _diagnose_own(target, data, seed, names)
+        elif data is not None or layers is not None:
             raise InputError(
-                "--data",
-                f"{data!r} beside the dataset {target!r}",
+                "--layers" if data is None else "--data",
+                f"{(layers if data is None else data)!r} beside the dataset {target!r}",
                 "leave it out, or name your own module: FILE.py:NAME",
             )
         else:
@@ -304,7 +309,9 @@ def _train_and_diagnose(
     return _diagnose(model, data, name=None, data_name=data_name, seed=seed)
 
 
-def _diagnose_own(target: str, data: str | None, seed: int) -> dict[str, Any]:
+def _diagnose_own(
+    target: str, data: str | None, seed: int, layers: list[str] | None
+) -> dict[str, Any]:
     import torch
 
     from benthic.user_files import load_graph, load_model, split_target
@@ -321,10 +328,17 @@ def _diagnose_own(target: str, data: str | None, seed: int) -> dict[str, Any]:
     model = load_model(target)
     data_name = Path(data).name if is_file else data
     try:
-        return _diagnose(model, graph, name=target, data_name=data_name, seed=seed)
+        return _diagnose(
+            model, graph, name=target, data_name=data_name, seed=seed, layers=layers
+        )
     except ModelError as error:
         remedy = f"make {target} run on {data_name}, or run again with --debug"
         raise InputError("TARGET", _one_line(error), remedy) from error
+    except InputError as error:
+        typed = {"model": "TARGET", "data": "--data", "layers": "--layers"}
+        argument = typed.get(error.argument, error.argument)
+        remedy = error.remedy.replace("layers=[…]", "--layers NAME,NAME")
+        raise InputError(argument, error.found, remedy) from error
 
 
 def _diagnose(
@@ -334,6 +348,7 @@ def _diagnose(
     name: str | None,
     data_name: str,
     seed: int,
+    layers: list[str] | None = None,
 ) -> dict[str, Any]:
     from benthic import diagnosis
 
@@ -343,6 +358,7 @@ def _diagnose(
             data,
             name=name,
             data_name=data_name,
+            layers=layers,
             seed=seed,
             progress=lambda text: status.update(f"diagnosing: {text}"),
         )

@@ -123,8 +123,8 @@ class ForwardPass:
         """
         if layer not in self._running:
             return
-        while self._running.pop() != layer:
-            pass  # layers inside that were left by an exception
+        # Layers inside that an exception left are still on the stack: drop them too.
+        del self._running[_last(self._running, layer) :]
         call = self._call
         if self._running or call is None:
             return
@@ -296,6 +296,10 @@ def num_propagations(conv: MessagePassing) -> int:
     """
     steps = getattr(conv, "K", 1)
     return steps if isinstance(steps, int) and steps > 1 else 1
+
+
+def _last(values: list[int], value: int) -> int:
+    return len(values) - 1 - values[::-1].index(value)
 
 
 def _is_power_of_two(step: int) -> bool:
