@@ -335,3 +335,25 @@ def test_two_runs_of_a_random_model_with_one_seed_agree(run, files):
     command = ("diagnose", "random_gcn.py:model", "--data", "data.pt", "--json")
     first, second = (json.loads(run(*command)[1]) for _ in range(2))
     assert first | {"seconds": 0} == second | {"seconds": 0}
+
+
+def test_programs_that_a_users_file_starts_do_not_print_into_the_json(tmp_path, files):
+    (tmp_path / "loud.py").write_text(
+        "import os\n"
+        "from torch_geometric.nn import GCN\n"
+        "def model():\n"
+        "    os.system('echo loud')\n"
+        "    return GCN(3, 4, num_layers=2, out_channels=2)\n"
+    )
+    result = subprocess.run(
+        [
+            *(sys.executable, "-c", "from benthic.cli import main; main()"),
+            *("diagnose", "loud.py:model", "--data", "data.pt", "--json"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(result.stdout)["verdict"]
+    assert "loud\n" in result.stderr

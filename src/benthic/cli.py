@@ -401,12 +401,28 @@ def _write_html(documents: Sequence[dict[str, Any]], path: Path, title: str) -> 
 def _work(debug: bool) -> Iterator[None]:
     """Keeps stdout for the result: what libraries and users' files print moves."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _descriptor_moved():
             yield
     except Exception:
         if debug:
             traceback.print_exc()
         raise
+
+
+@contextlib.contextmanager
+def _descriptor_moved() -> Iterator[None]:
+    """Moves what other programs print as well: they know only the descriptor."""
+    try:
+        stdout = os.dup(1)
+    except OSError:  # closed by whoever started us
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 @contextlib.contextmanager
