@@ -2,18 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from scipy.stats import rankdata
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 
+from benthic.errors import InputError
 from benthic.forward import output_rows
 
 SPLITS = ("train", "val", "test")
+
+Measure = Callable[[Tensor, Tensor], float]
+"""A score from logits ``[N, C]`` and classes ``[N]``; more is better."""
+
+
+def accuracy(logits: Tensor, y: Tensor) -> float:
+    """Share of right answers, 0 … 1; one column means a binary logit.
+
+    Args:
+        logits: ``[N, C]``.
+        y: Classes, ``[N]``.
+
+    Example:
+        >>> accuracy(torch.eye(3), torch.tensor([0, 1, 1]))
+        0.6666666666666666
+    """
+    return int((_guess(logits) == y).sum()) / len(y)
+
+
+def roc_auc(logits: Tensor, y: Tensor) -> float:
+    """Area under the ROC curve of two classes: chance is 0.5, perfect 1.
+
+    The published measure where one class is rare, as on Minesweeper.
+
+    Args:
+        logits: ``[N, 2]``, or one column of binary logits.
+        y: 0 or 1, ``[N]``.
+
+    Raises:
+        InputError: If there are more classes than two.
+
+    Example:
+        >>> roc_auc(torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([0, 0, 1]))
+        1.0
+    """
+    if logits.size(-1) > 2:
+        raise InputError(
+            "metric", f"ROC-AUC for {logits.size(-1)} classes", "take accuracy"
+        )
+    margin = logits[:, -1] - (logits[:, 0] if logits.size(-1) == 2 else 0)
+    positive = (y == 1).cpu().numpy()
+    num_positive, num_negative = positive.sum(), (~positive).sum()
+    if not num_positive or not num_negative:
+        return math.nan
+    # Mann and Whitney's U: pairs in the right order, ties counted half.
+    ranks = rankdata(margin.detach().cpu().numpy())
+    pairs = ranks[positive].sum() - num_positive * (num_positive + 1) / 2
+    return float(pairs / (num_positive * num_negative))
+
+
+def _guess(logits: Tensor) -> Tensor:
+    if logits.size(-1) == 1:
+        return (logits.squeeze(-1) > 0).long()
+    return logits.argmax(-1)
 
 
 @dataclass(frozen=True)
@@ -77,18 +134,20 @@ class Supervision:
         """One more than the largest label."""
         return int(self.y.max()) + 1 if self.y.numel() else 0
 
-    def loss(self, output: Any) -> Tensor:
+    def loss(self, output: Any, *, label_smoothing: float = 0.0) -> Tensor:
         """Cross-entropy over the training nodes, in nats; NaN without one.
 
         One output column means a binary logit.
 
         Args:
             output: What the model returned, with a row per node.
+            label_smoothing: Share of each label spread over all classes.
         """
         logits, y = self._training_rows(output)
         if logits.size(-1) == 1:
-            return F.binary_cross_entropy_with_logits(logits.squeeze(-1), y.float())
-        return F.cross_entropy(logits, y)
+            target = y.float() * (1 - label_smoothing) + label_smoothing / 2
+            return F.binary_cross_entropy_with_logits(logits.squeeze(-1), target)
+        return F.cross_entropy(logits, y, label_smoothing=label_smoothing)
 
     def correct(self, output: Any) -> dict[str, tuple[int, int]]:
         """Counts of right answers and of nodes, split by split.
@@ -96,13 +155,25 @@ class Supervision:
         Args:
             output: What the model returned, with a row per node.
         """
-        logits = output_rows(output, self.node_type)
-        binary = logits.size(-1) == 1
-        guess = (logits.squeeze(-1) > 0).long() if binary else logits.argmax(-1)
-        right = guess == self.y
+        right = _guess(output_rows(output, self.node_type)) == self.y
         return {
             split: (int(right[mask].sum()), int(mask.sum()))
             for split, mask in self.masks.items()
+        }
+
+    def measure(self, output: Any, metric: Measure) -> dict[str, float | None]:
+        """A score of each split; None for a split without nodes.
+
+        Args:
+            output: What the model returned, with a row per node.
+            metric: What to measure.
+        """
+        logits = output_rows(output, self.node_type)
+        return {
+            split: metric(logits[self.masks[split]], self.y[self.masks[split]])
+            if split in self.masks and bool(self.masks[split].any())
+            else None
+            for split in SPLITS
         }
 
     def accuracy(self, output: Any) -> dict[str, float | None]:
@@ -111,13 +182,7 @@ class Supervision:
         Args:
             output: What the model returned, with a row per node.
         """
-        counts = self.correct(output)
-        return {
-            split: counts[split][0] / counts[split][1]
-            if split in counts and counts[split][1]
-            else None
-            for split in SPLITS
-        }
+        return self.measure(output, accuracy)
 
     def _training_rows(self, output: Any) -> tuple[Tensor, Tensor]:
         mask = self.masks["train"] if "train" in self.masks else self.y >= 0

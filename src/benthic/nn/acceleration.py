@@ -1,0 +1,254 @@
+"""PyG's layers on the fast path: the same parameters, the same results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import APPNP, GCN2Conv, GCNConv, GINConv, GraphConv, SAGEConv
+from torch_geometric.nn.conv import gcn_conv
+from torch_geometric.nn.dense import Linear
+from torch_geometric.utils import degree
+
+from benthic.nn.dropout import FastDropout
+from benthic.nn.page_rank import page_rank
+from benthic.nn.propagation import Adjacency, GraphCache, propagate
+from benthic.nn.sparse_input import map_features
+
+__all__ = ["accelerate"]
+
+
+def accelerate(model: nn.Module) -> nn.Module:
+    r"""Lets the layers of a model propagate by cached sparse matrices, in place.
+
+    Covers ``GCNConv``, ``GCN2Conv``, ``APPNP``, ``GraphConv``, ``SAGEConv`` and
+    ``GINConv``, whose messages are weighted states and nothing else: their sum is a
+    matrix product, up to 7 times faster than gathering and scattering messages
+    (``benchmarks/propagation.py``). Outputs are the same to rounding; parameters, names
+    and hooks stay. Where the plain way is needed (a sparse ``edge_index``, weights with
+    gradients, hooks on messages, an explainer) a layer takes it by itself.
+
+    Args:
+        model: Any module; its layers of exactly these classes change their class.
+
+    Returns:
+        The model itself.
+
+    Example:
+        >>> from torch_geometric.nn import GCN
+        >>> accelerate(GCN(3, 8, num_layers=2, out_channels=2)).convs[0]
+        CachedGCNConv(3, 8)
+    """
+    graphs = GraphCache()
+    for module in list(model.modules()):
+        fast = _FAST.get(type(module))
+        if fast is not None and getattr(module, "flow", "") in ("source_to_target", ""):
+            module.__class__ = fast
+            module.graphs = graphs
+    return model
+
+
+def _propagate(
+    conv: Any,
+    edge_index: Any,
+    size: tuple[int | None, int | None] | None = None,
+    **arguments: Any,
+) -> Tensor:
+    """``MessagePassing.propagate`` as a matrix product, where it is one."""
+    x, edge_weight = arguments["x"], arguments.get("edge_weight")
+    source = x[0] if isinstance(x, tuple) else x
+    if not _is_product(conv, edge_index, edge_weight, source):
+        plain: Tensor = super(type(conv), conv).propagate(
+            edge_index, size=size, **arguments
+        )
+        return plain
+    num_targets = _num_targets(x, size)
+    shape = (num_targets, source.size(0))
+
+    return propagate(_adjacency(conv, edge_index, edge_weight, source, shape), source)
+
+
+def _adjacency(
+    conv: Any,
+    edge_index: Tensor,
+    edge_weight: Tensor | None,
+    x: Tensor,
+    shape: tuple[int, int],
+) -> Adjacency:
+    def make() -> Adjacency:
+        weight = edge_weight
+        if weight is None:
+            weight = torch.ones(edge_index.size(1), dtype=x.dtype, device=x.device)
+        if conv.aggr == "mean":
+            count = degree(edge_index[1], shape[0], dtype=weight.dtype)
+            weight = weight / count[edge_index[1]]
+        return Adjacency(edge_index, weight.to(x.dtype), shape)
+
+    flavor = (conv.aggr, shape, x.dtype)
+    adjacency: Adjacency = conv.graphs.get(edge_index, edge_weight, flavor, make)
+    return adjacency
+
+
+def _num_targets(x: Any, size: tuple[int | None, int | None] | None) -> int:
+    if size is not None and size[1] is not None:
+        return size[1]
+    target = x[1] if isinstance(x, tuple) and x[1] is not None else x
+    return int((target[0] if isinstance(target, tuple) else target).size(0))
+
+
+_HOOKS = (
+    "_propagate_forward_pre_hooks",
+    "_propagate_forward_hooks",
+    "_message_forward_pre_hooks",
+    "_message_forward_hooks",
+    "_aggregate_forward_pre_hooks",
+    "_aggregate_forward_hooks",
+)
+
+
+def _is_product(conv: Any, edge_index: Any, edge_weight: Any, x: Any) -> bool:
+    """Whether nothing but a plain weighted sum of rows is asked for."""
+    return (
+        type(edge_index) is Tensor
+        and edge_index.layout == torch.strided
+        and x.dim() == 2
+        and x.is_floating_point()
+        and conv.aggr in ("add", "sum", "mean")
+        and (edge_weight is None or _is_constant(edge_weight))
+        and not conv.explain
+        and conv.decomposed_layers == 1
+        and not any(getattr(conv, hooks) for hooks in _HOOKS)
+    )
+
+
+def _is_constant(edge_weight: Any) -> bool:
+    return (
+        isinstance(edge_weight, Tensor)
+        and not edge_weight.requires_grad
+        and edge_weight.dim() == 1
+    )
+
+
+def _forward(conv: Any, x: Any, *arguments: Any, **keywords: Any) -> Tensor:
+    """PyG's own forward, with the normalized graph from the cache."""
+    names = dict(zip(_AFTER_X[type(conv)], arguments, strict=False)) | keywords
+    edge_index, edge_weight = names.get("edge_index"), names.get("edge_weight")
+    plain = super(type(conv), conv).forward
+    if not _normalizes(conv, edge_index, edge_weight):
+        unknown: Tensor = plain(x, *arguments, **keywords)
+        return unknown
+    conv._cached_edge_index = _normalized(conv, x, edge_index, edge_weight)
+    try:
+        out: Tensor = plain(x, *arguments, **keywords)
+    finally:
+        conv._cached_edge_index = None
+    return out
+
+
+def _normalizes(conv: Any, edge_index: Any, edge_weight: Any) -> bool:
+    """Whether the layer normalizes a plain graph, and does so at every call."""
+    return (
+        not conv.cached
+        and getattr(conv, "normalize", True)
+        and type(edge_index) is Tensor
+        and edge_index.layout == torch.strided
+        and (edge_weight is None or _is_constant(edge_weight))
+    )
+
+
+def _normalized(
+    conv: Any, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    improved = getattr(conv, "improved", False)
+
+    def make() -> tuple[Tensor, Tensor]:
+        normalized: tuple[Tensor, Tensor] = gcn_conv.gcn_norm(
+            edge_index,
+            edge_weight,
+            x.size(0),
+            improved,
+            conv.add_self_loops,
+            conv.flow,
+            x.dtype,
+        )
+        return normalized
+
+    flavor = ("gcn_norm", x.size(0), x.dtype, conv.add_self_loops, improved)
+    made: tuple[Tensor, Tensor] = conv.graphs.get(edge_index, edge_weight, flavor, make)
+    return made
+
+
+class CachedLinear(Linear):
+    """PyG's ``Linear``, by the non-zeros of constant features that are mostly zeros."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Only features of the input are much wider than what becomes of them.
+        if self.in_channels < 4 * self.out_channels:
+            return super().forward(x)  # type: ignore[no-any-return]
+        return map_features(x, self.weight, self.bias, 0.0, self.graphs)
+
+
+class CachedGCNConv(GCNConv):
+    """``GCNConv`` by cached sparse matrices; see :func:`accelerate`."""
+
+    forward = _forward
+    propagate = _propagate
+
+
+class CachedGCN2Conv(GCN2Conv):
+    """``GCN2Conv`` by cached sparse matrices; see :func:`accelerate`."""
+
+    forward = _forward
+    propagate = _propagate
+
+
+class CachedAPPNP(APPNP):
+    """``APPNP`` by cached sparse matrices; see :func:`accelerate`."""
+
+    propagate = _propagate
+
+    def forward(
+        self, x: Tensor, edge_index: Any, edge_weight: Tensor | None = None
+    ) -> Tensor:
+        normalized = _normalized(self, x, edge_index, edge_weight)
+        if normalized is None or self.dropout or not _is_product(self, *normalized, x):
+            return _forward(self, x, edge_index, edge_weight)
+        shape = (x.size(0), x.size(0))
+        adjacency = _adjacency(self, *normalized, x, shape)
+        return page_rank(adjacency, x, self.K, self.alpha)
+
+
+class CachedGraphConv(GraphConv):
+    """``GraphConv`` by cached sparse matrices; see :func:`accelerate`."""
+
+    propagate = _propagate
+
+
+class CachedSAGEConv(SAGEConv):
+    """``SAGEConv`` by cached sparse matrices; see :func:`accelerate`."""
+
+    propagate = _propagate
+
+
+class CachedGINConv(GINConv):
+    """``GINConv`` by cached sparse matrices; see :func:`accelerate`."""
+
+    propagate = _propagate
+
+
+_FAST: dict[type[nn.Module], type[nn.Module]] = {
+    GCNConv: CachedGCNConv,
+    GCN2Conv: CachedGCN2Conv,
+    APPNP: CachedAPPNP,
+    GraphConv: CachedGraphConv,
+    SAGEConv: CachedSAGEConv,
+    GINConv: CachedGINConv,
+    Linear: CachedLinear,
+    nn.Dropout: FastDropout,
+}
+_AFTER_X: dict[type[nn.Module], tuple[str, ...]] = {
+    CachedGCNConv: ("edge_index", "edge_weight"),
+    CachedGCN2Conv: ("x_0", "edge_index", "edge_weight"),
+    CachedAPPNP: ("edge_index", "edge_weight"),
+}

@@ -1,0 +1,266 @@
+"""One stack for every layer, norm, skip and drop."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from torch_geometric.nn import JumpingKnowledge, MessagePassing
+
+from benthic.errors import InputError
+from benthic.nn.acceleration import accelerate
+from benthic.nn.drop import DropMessage, DropNode, EdgeDrop
+from benthic.nn.dropout import FastDropout
+from benthic.nn.identity_map import IdentityMap
+from benthic.nn.norm import make_norm
+from benthic.nn.residual import DenseResidual, Skip
+from benthic.nn.sparse_input import InputLinear
+
+__all__ = ["DeepGNN"]
+
+Conv = Callable[[int, int], nn.Module]
+
+
+class DeepGNN(nn.Module):
+    r"""A stack of any message-passing layer that stays trainable at any depth.
+
+    .. math::
+        x_0 &= \sigma(W_{\text{in}}\, \operatorname{dropout}(x)) \\
+        x_{l+1} &= \operatorname{skip}\left(\operatorname{conv}_l(
+        \operatorname{dropout}(\sigma(\operatorname{norm}_l(x_l)))),\;
+        x_0, \dots, x_l\right) \\
+        y &= W_{\text{out}}\, \operatorname{dropout}(\sigma(\operatorname{norm}(x_L)))
+
+    Norm, activation and dropout sit on the branch, so that the stream itself is carried
+    unharmed from layer to layer. With
+    :class:`~benthic.nn.residual.InitialResidual` and
+    :class:`~benthic.nn.identity_map.IdentityMap` it is GCNII; with
+    ``num_layers=0`` and ``propagation=APPNP(K, alpha)`` it is APPNP; with
+    :class:`~benthic.nn.residual.Residual` and a norm it is the ``res+`` block of
+    `"DeeperGCN: All You Need to Train Deeper GCNs"
+    <https://arxiv.org/abs/2006.07739>`_.
+
+    Layers that PyG can only run by gathering messages run by cached sparse matrices,
+    see :func:`~benthic.nn.acceleration.accelerate`.
+
+    Args:
+        conv: Makes a layer from two widths: a class of PyG, or a function.
+        in_channels: Features of a node.
+        hidden_channels: Width of the stream.
+        out_channels: Width of the result.
+        num_layers: Message-passing layers with weights.
+        residual: A skip, copied for each layer, or a class that takes the width.
+        identity_map: Keeps the weights of deep layers near the identity.
+        norm: What :func:`~benthic.nn.norm.make_norm` takes.
+        drop: Random drops of edges, nodes or messages, one or several.
+        propagation: Spreads the result over the graph: ``APPNP``, or any module of
+            ``(x, edge_index, edge_weight)``.
+        jump: ``"max"``, ``"cat"`` or ``"lstm"`` of all states before the last map,
+            from `"Representation Learning on Graphs with Jumping Knowledge Networks"
+            <https://arxiv.org/abs/1806.03536>`_.
+        dropout: Share of inputs and of branch entries that training drops.
+        checkpoint: Keeps every :math:`\sqrt{L}`-th state only and computes the others
+            again in the backward pass: memory grows with the root of the depth.
+
+    Raises:
+        InputError: If an argument does not fit, or two do not go together.
+
+    Example:
+        >>> from torch_geometric.nn import GCNConv
+        >>> from benthic.nn.residual import Residual
+        >>> model = DeepGNN(GCNConv, 3, 8, 2, num_layers=16, residual=Residual())
+        >>> edge_index = torch.tensor([[0, 1], [1, 0]])
+        >>> model(torch.ones(2, 3), edge_index).shape
+        torch.Size([2, 2])
+    """
+
+    def __init__(
+        self,
+        conv: Conv,
+        in_channels: int,
+        hidden_channels: int,
+        out_channels: int,
+        num_layers: int,
+        *,
+        residual: Skip | type[Skip] | None = None,
+        identity_map: IdentityMap | None = None,
+        norm: Any = None,
+        drop: nn.Module | Iterable[nn.Module] = (),
+        propagation: nn.Module | None = None,
+        jump: str | None = None,
+        dropout: float = 0.5,
+        checkpoint: bool = False,
+    ) -> None:
+        super().__init__()
+        if num_layers < (propagation is None):
+            raise InputError("num_layers", str(num_layers), "give a depth of 1 or more")
+        width = hidden_channels
+        self.lin_in = InputLinear(in_channels, width, dropout)
+        self.convs = nn.ModuleList(conv(width, width) for _ in range(num_layers))
+        self.skips = nn.ModuleList(_skips(residual, width, num_layers))
+        self.norms = nn.ModuleList(_norms(norm, width, num_layers + 1))
+        self.act = nn.ReLU()
+        self.dropout = FastDropout(dropout)
+        self.jump = jump and JumpingKnowledge(jump, width, max(num_layers, 1))
+        jumped = width * max(num_layers, 1) if jump == "cat" else width
+        self.lin_out = nn.Linear(jumped, out_channels)
+        self.propagation = propagation
+        self.edge_drops, self.node_drops, self.message_drops = _sorted_drops(drop)
+        self.checkpoint = checkpoint
+        self._keeps_all = jump is not None or isinstance(residual, DenseResidual)
+        if checkpoint and self._keeps_all:
+            raise InputError(
+                "checkpoint",
+                "True beside jumping knowledge or a dense residual",
+                "leave it out: they need every state",
+            )
+        accelerate(self)
+        for layer, module in enumerate(self.convs, 1):
+            for message_drop in self.message_drops:
+                _drop_messages(module, message_drop)
+            if identity_map is not None:
+                identity_map.attach(module, layer)
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_weight: Tensor | None = None,
+        *,
+        batch: Tensor | None = None,
+    ) -> Tensor:
+        """A row for each node.
+
+        Args:
+            x: Features, ``[N, F]``.
+            edge_index: Edges, ``[2, E]``.
+            edge_weight: Weights of edges, ``[E]``, for layers that take them.
+            batch: Graph of each node, ``[N]``, for norms that ask for it.
+        """
+        for drop in self.edge_drops:
+            keep = drop(edge_index, x.size(0))
+            if not keep.all():
+                edge_index = edge_index[:, keep]
+                edge_weight = None if edge_weight is None else edge_weight[keep]
+        edges = (edge_index,) if edge_weight is None else (edge_index, edge_weight)
+        x = self.act(self.lin_in(x))
+        for drop in self.node_drops:
+            x = drop(x)
+        states = [x]
+        for first, last in self._segments():
+            if self.checkpoint and self.training:
+                states = checkpoint(
+                    self._run, first, last, edges, batch, states, use_reentrant=False
+                )
+            else:
+                states = self._run(first, last, edges, batch, states)
+        x = self._last_state(states, batch)
+        x = self.lin_out(self.dropout(x))
+        return x if self.propagation is None else self.propagation(x, *edges)
+
+    def _segments(self) -> list[tuple[int, int]]:
+        depth = len(self.convs)
+        length = max(1, math.isqrt(depth)) if self.checkpoint else max(depth, 1)
+        starts = range(0, depth, length)
+        return [(start, min(start + length, depth)) for start in starts]
+
+    def _run(
+        self,
+        first: int,
+        last: int,
+        edges: Sequence[Tensor],
+        batch: Tensor | None,
+        states: Sequence[Tensor],
+    ) -> list[Tensor]:
+        """Layers ``first`` … ``last``: the states after them, as the skips need."""
+        states = list(states)
+        for layer in range(first, last):
+            x = self.act(self._normalized(layer, states[-1], batch))
+            x = self.convs[layer](self.dropout(x), *edges)
+            if self.skips:
+                x = self.skips[layer](x, states, edges[0])
+            states = [*states, x] if self._keeps_all else [states[0], x]
+        return states
+
+    def _normalized(self, layer: int, x: Tensor, batch: Tensor | None) -> Tensor:
+        if not self.norms:
+            return x
+        norm = self.norms[layer]
+        return norm(x) if batch is None else norm(x, batch)
+
+    def _last_state(self, states: list[Tensor], batch: Tensor | None) -> Tensor:
+        if self.jump is None:
+            return self.act(self._normalized(-1, states[-1], batch))
+        return self.jump([self.act(state) for state in states[1:] or states])
+
+    def __repr__(self) -> str:
+        parts = [f"{self.lin_in.weight.size(1)}, {self.lin_out.out_features}"]
+        parts.append(f"num_layers={len(self.convs)}")
+        if self.skips:
+            parts.append(f"residual={self.skips[0]}")
+        if self.norms:
+            parts.append(f"norm={self.norms[0]}")
+        if self.propagation is not None:
+            parts.append(f"propagation={self.propagation}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _skips(
+    residual: Skip | type[Skip] | None, channels: int, count: int
+) -> list[nn.Module]:
+    if residual is None:
+        return []
+    if isinstance(residual, Skip):
+        skips = [copy.deepcopy(residual) for _ in range(count)]
+        for skip in skips:
+            if hasattr(skip, "reset_parameters"):
+                skip.reset_parameters()
+        return list(skips)
+    if isinstance(residual, type) and issubclass(residual, Skip):
+        make: Callable[[int], nn.Module] = residual
+        return [make(channels) for _ in range(count)]
+    raise InputError(
+        "residual", repr(residual), "give a skip of benthic.nn, such as Residual()"
+    )
+
+
+def _norms(norm: Any, channels: int, count: int) -> list[nn.Module]:
+    return [] if norm is None else [make_norm(norm, channels) for _ in range(count)]
+
+
+def _drop_messages(conv: nn.Module, drop: nn.Module) -> None:
+    for module in conv.modules():
+        if isinstance(module, MessagePassing):
+            module.register_message_forward_hook(_DropHook(drop))
+
+
+@dataclass(frozen=True)
+class _DropHook:
+    """A hook that pickles, which a closure does not."""
+
+    drop: nn.Module
+
+    def __call__(self, conv: nn.Module, inputs: Any, messages: Tensor) -> Tensor:
+        dropped: Tensor = self.drop(messages)
+        return dropped
+
+
+def _sorted_drops(
+    drop: nn.Module | Iterable[nn.Module],
+) -> tuple[nn.ModuleList, nn.ModuleList, nn.ModuleList]:
+    drops = [drop] if isinstance(drop, nn.Module) else list(drop)
+    kinds = (EdgeDrop, DropNode, DropMessage)
+    for one in drops:
+        if not isinstance(one, kinds):
+            raise InputError(
+                "drop", repr(one), "give DropEdge, DropPath, DropNode or DropMessage"
+            )
+    edge, node, message = (
+        nn.ModuleList(one for one in drops if isinstance(one, kind)) for kind in kinds
+    )
+    return edge, node, message

@@ -1,0 +1,218 @@
+"""Cached sparse propagation: the fast path of message passing."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["Adjacency", "GraphCache", "compressed", "propagate"]
+
+
+class Adjacency:
+    r"""A graph as the sparse matrix that a layer multiplies with.
+
+    .. math:: A_{ij} = \sum_{e:\, j \to i} w_e
+
+    in compressed rows (CSR), so that summing messages reads each row of states once
+    per edge and stores no message. Duplicate edges add up. The transposed matrix, which
+    the gradient needs, is built when it is first asked for.
+
+    Args:
+        edge_index: Edges from source to target, ``[2, E]``.
+        edge_weight: Weight of each edge, ``[E]``.
+        size: Numbers of targets and of sources.
+
+    Example:
+        >>> edge_index = torch.tensor([[0, 1], [1, 2]])
+        >>> Adjacency(edge_index, torch.ones(2), (3, 3)).matrix.to_dense()
+        tensor([[0., 0., 0.],
+                [1., 0., 0.],
+                [0., 1., 0.]])
+    """
+
+    def __init__(
+        self, edge_index: Tensor, edge_weight: Tensor, size: tuple[int, int]
+    ) -> None:
+        self.matrix = _compress(edge_index.flip(0), edge_weight.detach(), size)
+
+    @functools.cached_property
+    def transposed(self) -> Tensor:
+        """The matrix with sources as rows, compressed in its turn."""
+        entries = self.matrix.to_sparse_coo()
+        num_targets, num_sources = self.matrix.shape
+        return _compress(
+            entries.indices().flip(0), entries.values(), (num_sources, num_targets)
+        )
+
+
+def _compress(index: Tensor, value: Tensor, size: tuple[int, int]) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _BETA)
+        rows = (
+            torch.sparse_coo_tensor(index, value, size, check_invariants=False)
+            .coalesce()
+            .to_sparse_csr()
+        )
+    # The product's own index type: others are converted at every call.
+    return compressed(
+        rows.crow_indices().int(), rows.col_indices().int(), rows.values(), size
+    )
+
+
+_BETA = "Sparse CSR tensor support is in beta"  # torch says so once a process
+
+
+def compressed(
+    crow: Tensor, column: Tensor, value: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """A matrix in compressed rows, without torch's warning that it is in beta.
+
+    Args:
+        crow: Where each row begins among the entries, ``[rows + 1]``.
+        column: Column of each entry, ``[E]``.
+        value: Each entry, ``[E]``.
+        size: Rows and columns.
+
+    Example:
+        >>> rows, columns = torch.tensor([0, 1, 2]), torch.tensor([1, 0])
+        >>> compressed(rows, columns, torch.ones(2), (2, 2)).to_dense()
+        tensor([[0., 1.],
+                [1., 0.]])
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _BETA)
+        return torch.sparse_csr_tensor(
+            crow, column, value, size, check_invariants=False
+        )
+
+
+def propagate(adjacency: Adjacency, x: Tensor) -> Tensor:
+    r"""Sums over incoming edges: :math:`A x`.
+
+    The gradient is :math:`A^\top g`, and nothing is stored for it but the graph. Under
+    ``torch.func.vmap`` the batch becomes columns, so that one pass over the graph
+    serves all of it.
+
+    Args:
+        adjacency: The graph, for ``S`` sources and ``N`` targets.
+        x: States of the sources, ``[S, C]``.
+
+    Returns:
+        Sums at the targets, ``[N, C]``.
+
+    Example:
+        >>> edge_index = torch.tensor([[0, 1], [1, 2]])
+        >>> graph = Adjacency(edge_index, torch.ones(2), (3, 3))
+        >>> propagate(graph, torch.eye(3))[2]
+        tensor([0., 1., 0.])
+    """
+    out: Tensor = _Propagate.apply(x, adjacency, False)
+    return out
+
+
+class _Propagate(torch.autograd.Function):
+    @staticmethod
+    def forward(x: Tensor, adjacency: Adjacency, backward: bool) -> Tensor:
+        matrix = adjacency.transposed if backward else adjacency.matrix
+        out = x.new_empty(matrix.size(0), x.size(1))
+        return torch.addmm(out, matrix, x.contiguous(), beta=0, out=out)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, ctx.adjacency, ctx.backward_pass = inputs
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return _Propagate.apply(grad, ctx.adjacency, not ctx.backward_pass), None, None
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: tuple[int | None, ...],
+        x: Tensor,
+        adjacency: Adjacency,
+        backward: bool,
+    ) -> tuple[Tensor, int]:
+        columns = x.movedim(in_dims[0] or 0, 1)  # [S, B, C]
+        out = _Propagate.apply(columns.flatten(1), adjacency, backward)
+        return out.unflatten(1, columns.shape[1:]), 1
+
+
+class GraphCache:
+    """Keeps what was computed from the last few graphs, for as long as they live.
+
+    A graph is known by its tensors: the same ``edge_index`` object, not written to
+    since. So the layers of a stack, and the epochs of a training run, share one
+    normalization and one sparse matrix. Nothing here keeps a graph alive.
+
+    Args:
+        capacity: Graphs (and flavors of them) to remember.
+
+    Example:
+        >>> cache, edge_index = GraphCache(), torch.tensor([[0, 1], [1, 0]])
+        >>> cache.get(edge_index, None, "edges", lambda: edge_index.size(1))
+        2
+        >>> cache.get(edge_index, None, "edges", lambda: 1 / 0)
+        2
+    """
+
+    def __init__(self, capacity: int = 8) -> None:
+        self.capacity = capacity
+        self._entries: dict[tuple[Any, ...], tuple[tuple[Any, ...], Any]] = {}
+
+    def get(
+        self,
+        edge_index: Tensor,
+        edge_weight: Tensor | None,
+        flavor: Any,
+        make: Callable[[], Any],
+    ) -> Any:
+        """What ``make`` returned for this graph and flavor, made once.
+
+        Args:
+            edge_index: Identity of the graph.
+            edge_weight: Its weights, where there are any.
+            flavor: What is made of it; hashable.
+            make: Makes it.
+        """
+        tensors = [t for t in (edge_index, edge_weight) if t is not None]
+        key = (*((id(t), _version(t)) for t in tensors), flavor)
+        references, made = self._entries.pop(key, ((), None))
+        if not references or any(
+            reference() is not tensor
+            for reference, tensor in zip(references, tensors, strict=True)
+        ):
+            made = make()
+            references = tuple(weakref.ref(t, self._forget(key)) for t in tensors)
+        self._entries[key] = (references, made)
+        if len(self._entries) > self.capacity:
+            del self._entries[next(iter(self._entries))]
+        return made
+
+    def _forget(self, key: tuple[Any, ...]) -> Callable[[Any], None]:
+        entries = weakref.ref(self)
+
+        def forget(_: Any) -> None:
+            cache = entries()
+            if cache is not None:
+                cache._entries.pop(key, None)
+
+        return forget
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GraphCache:
+        memo[id(self)] = copy = GraphCache(self.capacity)
+        return copy
+
+    def __reduce__(self) -> tuple[type[GraphCache], tuple[int]]:
+        return GraphCache, (self.capacity,)
+
+
+def _version(tensor: Tensor) -> int:
+    # Inference tensors do not count their changes, and may not be changed.
+    return 0 if tensor.is_inference() else tensor._version
