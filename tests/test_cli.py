@@ -79,7 +79,7 @@ def only_line(stderr):
     return lines[0]
 
 
-@pytest.mark.parametrize("command", ["diagnose", "demo", "report"])
+@pytest.mark.parametrize("command", ["diagnose", "sweep", "demo", "report"])
 def test_every_command_shows_an_example(run, command):
     code, out, _ = run(command, "--help")
     assert code == 0
@@ -134,6 +134,17 @@ def test_help_needs_no_torch_so_that_it_is_instant():
         (["diagnose", "m.py:m", "--data", "coro"], "--data: found 'coro'; did you"),
         (["diagnose", "m.py:m", "--epochs", "9"], "--epochs: found 9 beside a module"),
         (["diagnose", "cora", "--html", "no/a.html"], "--html: found no/a.html, whose"),
+        (["sweep"], "Missing argument"),
+        (["sweep", "coro"], "DATASETS: found 'coro'; did you mean cora"),
+        (["sweep", "cora,", "--seeds", "1"], "DATASETS: found ''"),
+        (["sweep", "cora", "--num-layers", "2,0"], "--num-layers: found 0; give whole"),
+        (["sweep", "cora", "--num-layers", "2.5"], "--num-layers: found '2.5'; give"),
+        (["sweep", "cora", "--seeds", "0"], "--seeds: found 0; give a number, 1 or"),
+        (["sweep", "cora", "--epochs", "0"], "--epochs: found 0; give a number, 1 or"),
+        (["sweep", "cora", "--processes", "0"], "--processes: found 0; give"),
+        (["sweep", "cora", "--conv", "gnc"], "--conv: found 'gnc'; choose one of gin"),
+        (["sweep", "cora", "--treatments", "residul"], "--treatments: found 'residul'"),
+        (["sweep", "cora", "--html", "no/a.html"], "--html: found no/a.html, whose"),
         (["demo", "--html", "."], "--html: found ., which is a folder"),
         (["report", "no.json"], "FILE: found no.json: no such file"),
         (["report", "."], "FILE: found .: is a directory"),
@@ -144,6 +155,75 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(run, arguments, line):
     assert code == 2
     assert out == ""
     assert line in only_line(err)
+
+
+@pytest.mark.parametrize(
+    ("out", "line"),
+    [
+        ("file", "--out: found file, which is a file; name an empty folder"),
+        ("file/sweep", "--out: found file/sweep: not a directory; name a folder"),
+        ("full", "--out: found full, which holds 'notes.txt'; name an empty folder"),
+        ("no/a.parquet", "--out: found no/a.parquet: no such file or directory"),
+    ],
+)
+def test_a_folder_that_a_sweep_cannot_use_is_one_line_and_exit_code_2(
+    run, graph, out, line
+):
+    graph("texas")
+    Path("file").write_text("")
+    Path("full").mkdir()
+    Path("full/notes.txt").write_text("mine")
+    code, printed, err = run("sweep", "texas", "--out", out)
+    assert (code, printed) == (2, "")
+    assert line in only_line(err)
+
+
+SWEEP = (
+    *("sweep", "texas", "--num-layers", "2,4", "--treatments", "none,residual"),
+    *("--seeds", "2", "--epochs", "2"),
+)
+
+
+def test_a_sweep_gives_one_json_document_a_page_and_its_table(run, graph, tmp_path):
+    graph("texas")
+    code, out, err = run(*SWEEP, "--json", "--html", "page.html", "--out", "a")
+    assert code == 0, err
+    document = json.loads(out)
+    assert len(document["rows"]) == 8
+    assert "training texas gcn residual, 4 layers" in err
+    assert "gcn on texas" in Path("page.html").read_text()
+    assert json.loads(Path("a/sweep.json").read_text()) == document
+    code, text, err = run(*SWEEP, "--out", "a")
+    assert code == 0, err
+    assert text.startswith("gcn on texas: test accuracy in percent")
+    assert "training" not in err
+    assert run("report", "a/sweep.json")[1] == text
+    code, out, _ = run("report", "a/sweep.json", "--json", "--html", "again.html")
+    assert json.loads(out) == document
+    assert "Benthic sweep" in Path("again.html").read_text()
+
+
+def test_a_sweep_on_a_full_disk_is_one_line_and_goes_on_later(run, graph, monkeypatch):
+    graph("texas")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        code, out, err = run(*SWEEP, "--out", "a")
+    assert (code, out) == (1, "")
+    assert "a/cells: no space left on device; what is finished" in only_line(err)
+    assert run(*SWEEP, "--out", "a")[0] == 0
+
+
+def test_an_interrupted_sweep_says_how_to_go_on(run, graph, monkeypatch):
+    graph("texas")
+    monkeypatch.setattr("benthic.sweeps.run.train_together", raising(KeyboardInterrupt))
+    code, out, err = run(*SWEEP, "--out", "a")
+    assert (code, out) == (130, "")
+    assert "what is finished is kept in a: run the same command again" in err
+    assert only_line(err) == "benthic: interrupted"
 
 
 def test_an_unknown_layer_lists_those_that_exist(run, cora, monkeypatch):

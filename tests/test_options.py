@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from benthic.errors import InputError
-from benthic.options import between, of_training
+from benthic.options import between, named, of_training, whole_numbers
 
 PARAM = SimpleNamespace(name="num_layers")
 
@@ -36,3 +36,28 @@ def test_an_option_of_training_is_refused_only_where_it_was_typed():
         check(context("m.py:net", "COMMANDLINE"), PARAM, 3)
     with pytest.raises(InputError, match="1 or more"):
         check(context("cora", "COMMANDLINE"), PARAM, 0)
+
+
+def test_depths_are_read_by_comma():
+    assert whole_numbers(" 2,4 ,8", "--num-layers") == [2, 4, 8]
+
+
+@pytest.mark.parametrize("text", ["", "2,", "2.5", "two", "2;4"])
+def test_what_is_no_list_of_whole_numbers_is_refused(text):
+    with pytest.raises(InputError, match=r"--num-layers: found '.*'; give whole"):
+        whole_numbers(text, "--num-layers")
+
+
+@pytest.mark.parametrize(
+    ("argument", "typed"),
+    [
+        ("num_layers", "--num-layers"),
+        ("datasets", "DATASETS"),
+        ("TARGET", "TARGET"),
+        ("a b", "a b"),
+    ],
+)
+def test_an_argument_is_called_as_the_user_typed_it(argument, typed):
+    with pytest.raises(InputError) as raised, named(datasets="DATASETS"):
+        raise InputError(argument, "x", "y")
+    assert raised.value.argument == typed

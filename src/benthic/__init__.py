@@ -9,32 +9,77 @@ if TYPE_CHECKING:
     from benthic.datasets import bank, load
     from benthic.diagnosis import Diagnosis, diagnose
     from benthic.errors import BenthicError, InputError, ModelError
+    from benthic.nn import (
+        AntiSymmetric,
+        DenseResidual,
+        DropEdge,
+        DropMessage,
+        DropNode,
+        DropPath,
+        GradientGating,
+        IdentityMap,
+        InitialResidual,
+        Residual,
+        SkipNode,
+    )
+    from benthic.sweeps import Sweep, sweep
     from benthic.trace import Trace, measure_smoothing
+    from benthic.treatment import Norm, treat
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AntiSymmetric",
     "BenthicError",
+    "DenseResidual",
     "Diagnosis",
+    "DropEdge",
+    "DropMessage",
+    "DropNode",
+    "DropPath",
+    "GradientGating",
+    "IdentityMap",
+    "InitialResidual",
     "InputError",
     "ModelError",
+    "Norm",
+    "Residual",
+    "SkipNode",
+    "Sweep",
     "Trace",
     "bank",
     "diagnose",
     "load",
     "measure_smoothing",
+    "sweep",
+    "treat",
 ]
 
 _HOME = {
+    "AntiSymmetric": "benthic.nn",
     "BenthicError": "benthic.errors",
+    "DenseResidual": "benthic.nn",
     "Diagnosis": "benthic.diagnosis",
+    "DropEdge": "benthic.nn",
+    "DropMessage": "benthic.nn",
+    "DropNode": "benthic.nn",
+    "DropPath": "benthic.nn",
+    "GradientGating": "benthic.nn",
+    "IdentityMap": "benthic.nn",
+    "InitialResidual": "benthic.nn",
     "InputError": "benthic.errors",
     "ModelError": "benthic.errors",
+    "Norm": "benthic.treatment",
+    "Residual": "benthic.nn",
+    "SkipNode": "benthic.nn",
+    "Sweep": "benthic.sweeps",
     "Trace": "benthic.trace",
     "bank": "benthic.datasets",
     "diagnose": "benthic.diagnosis",
     "load": "benthic.datasets",
     "measure_smoothing": "benthic.trace",
+    "sweep": "benthic.sweeps",
+    "treat": "benthic.treatment",
 }
 
 

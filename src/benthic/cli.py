@@ -6,23 +6,21 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benthic import demonstration
-from benthic.errors import InputError, ModelError
-from benthic.options import between, of_training
+from benthic import consultation, demonstration
+from benthic.errors import BenthicError, InputError
+from benthic.options import between, named, of_training, whole_numbers
 from benthic.output_file import check_writable, write_file
+from benthic.output_stream import stdout_kept
 
 # Everything that imports torch is imported inside a command: help is instant.
-if TYPE_CHECKING:
-    from torch import nn
-    from torch_geometric.data import Data, HeteroData
 
 app = typer.Typer(
     name="benthic",
@@ -135,7 +133,9 @@ def diagnose(
 
         if is_model_file(target):
             names = layers.split(",") if layers else None
-            document = _diagnose_own(target, data, seed, names)
+            document = consultation.diagnose_own(
+                target, data, _Screen(), seed=seed, layers=names
+            )
         elif data is not None or layers is not None:
             raise InputError(
                 "--layers" if data is None else "--data",
@@ -143,9 +143,10 @@ def diagnose(
                 "leave it out, or name your own module: FILE.py:NAME",
             )
         else:
-            document = _train_and_diagnose(
-                _load_dataset(target, "TARGET"),
+            document = consultation.train_and_diagnose(
+                consultation.load_dataset(target, "TARGET"),
                 target,
+                _Screen(),
                 conv=conv,
                 num_layers=num_layers,
                 hidden_channels=hidden_channels,
@@ -156,6 +157,83 @@ def diagnose(
                 weight_decay=weight_decay,
             )
     _write([document], as_json=json, html=html)
+
+
+@app.command(
+    epilog="Example: benthic sweep cora --num-layers 2,4,8,16,32 "
+    "--treatments none,initial_residual+layer_norm --out cora-sweep"
+)
+def sweep(
+    datasets: Annotated[
+        str, typer.Argument(help="Datasets, by comma: cora,citeseer,pubmed.")
+    ],
+    num_layers: Annotated[str, typer.Option(help="Depths, by comma.")] = "2,4,8,16",
+    treatments: Annotated[
+        str,
+        typer.Option(
+            help="By comma; joined by +, with arguments in parentheses: "
+            "'none,initial_residual(alpha=0.2)+drop_edge'."
+        ),
+    ] = "none",
+    conv: Annotated[str, typer.Option(help="Layers, by comma: gcn,sage,gat.")] = "gcn",
+    seeds: Annotated[
+        int, typer.Option(callback=between(1), help="Networks of each kind.")
+    ] = 10,
+    epochs: Annotated[
+        int, typer.Option(callback=between(1), help="Passes over the graph.")
+    ] = 200,
+    lr: Annotated[
+        float, typer.Option(callback=between(0), help="Learning rate of Adam.")
+    ] = 0.01,
+    weight_decay: Annotated[
+        float, typer.Option(callback=between(0), help="L2 factor of Adam.")
+    ] = 5e-4,
+    hidden_channels: Annotated[
+        int, typer.Option(callback=between(1), help="Width, 1 or more.")
+    ] = 64,
+    dropout: Annotated[
+        float, typer.Option(callback=between(0, 1), help="Drop probability, 0 to 1.")
+    ] = 0.5,
+    split: Annotated[
+        int, typer.Option(callback=between(0), help="Which split of a dataset.")
+    ] = 0,
+    out: Annotated[
+        Path, typer.Option(help="Folder, or FILE.parquet, of the cells and the table.")
+    ] = Path("benthic-sweep"),
+    processes: Annotated[
+        int, typer.Option(callback=between(1), help="Networks trained at a time.")
+    ] = 1,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run again what failed.")
+    ] = False,
+    json: Json = False,
+    html: Html = None,
+    debug: Debug = False,
+) -> None:
+    """Measure what depth costs: dataset x layer x treatment x depth x seed."""
+    check_writable(html, argument="--html")
+    depths = whole_numbers(num_layers, "--num-layers")
+    with _work(debug), named(datasets="DATASETS"), _resumable(out), _bar() as progress:
+        from benthic import sweeps
+
+        result = sweeps.sweep(
+            datasets,
+            num_layers=depths,
+            treatments=treatments,
+            conv=conv,
+            seeds=seeds,
+            hidden_channels=hidden_channels,
+            dropout=dropout,
+            split=split,
+            out=out,
+            processes=processes,
+            retry_failed=retry_failed,
+            progress=progress,
+            epochs=epochs,
+            lr=lr,
+            weight_decay=weight_decay,
+        )
+    _write([result.to_dict()], as_json=json, html=html)
 
 
 @app.command(epilog="Example: benthic demo --html benthic-demo.html")
@@ -175,9 +253,10 @@ def demo(
 
         graph = datasets.bank(seed=seed).to_homogeneous("demand")
         documents = [
-            _train_and_diagnose(
+            consultation.train_and_diagnose(
                 graph,
                 "the bank, task demand",
+                _Screen(),
                 num_layers=num_layers,
                 seed=seed,
                 **demonstration.TRAINING,
@@ -199,7 +278,7 @@ def report(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show a saved diagnosis again."""
+    """Show a saved diagnosis or sweep again."""
     check_writable(html, argument="--html")
     with _work(debug):
         from benthic.report import from_json
@@ -207,7 +286,7 @@ def report(
         try:
             documents = from_json(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            remedy = "give a file that `benthic diagnose --json` wrote"
+            remedy = "give a file that `--json` wrote"
             raise InputError("FILE", f"{file}: {_one_line(error)}", remedy) from error
     _write(documents, as_json=json, html=html)
 
@@ -252,7 +331,7 @@ def _explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, _UsageError):
         text = " ".join(str(error.format_message()).split())  # type: ignore[attr-defined]
         return 2, f"{text.rstrip('.')}; see benthic --help"
-    if isinstance(error, InputError | ModelError):
+    if isinstance(error, BenthicError):
         return 2 if isinstance(error, InputError) else 1, _one_line(error)
     return 1, f"failed: {_one_line(error)}; run again with --debug for the traceback"
 
@@ -261,124 +340,26 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     text = " ".join(str(error).split())
-    known = isinstance(error, InputError | ModelError)
+    known = isinstance(error, BenthicError)
     return text if known and text else f"{type(error).__name__}: {text[:300]}"
-
-
-def _load_dataset(name: str, argument: str) -> Data:
-    from benthic import datasets
-
-    with _named(argument):
-        return datasets.load(name)
-
-
-def _train_and_diagnose(
-    data: Data,
-    data_name: str,
-    *,
-    conv: str,
-    num_layers: int,
-    hidden_channels: int,
-    dropout: float,
-    seed: int,
-    epochs: int,
-    **optimization: float,
-) -> dict[str, Any]:
-    from benthic.training import build, train
-
-    with _named("--conv"):
-        model = build(
-            conv,
-            data.num_features,
-            hidden_channels,
-            int(data.y.max()) + 1,
-            num_layers=num_layers,
-            dropout=dropout,
-            seed=seed,
-        )
-    with Progress(
-        console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(f"training {num_layers} layers", total=epochs)
-
-        def advance(done: int, _: int) -> None:
-            bar.update(task, completed=done)
-
-        train(model, data, epochs=epochs, seed=seed, progress=advance, **optimization)
-    console.print(f"trained {model!r} on {data_name}: {epochs} epochs")
-    return _diagnose(model, data, name=None, data_name=data_name, seed=seed)
-
-
-def _diagnose_own(
-    target: str, data: str | None, seed: int, layers: list[str] | None
-) -> dict[str, Any]:
-    import torch
-
-    from benthic.user_files import load_graph, load_model, split_target
-
-    if data is None:
-        raise InputError(
-            "--data", "nothing", f"say what {target} runs on: FILE.pt or a dataset"
-        )
-    is_file = Path(data).suffix in (".pt", ".pth") or Path(data).exists()
-    graph = load_graph(data) if is_file else _load_dataset(data, "--data")
-    if (file := Path(split_target(target)[0])).is_file():
-        console.print(f"running the code in {file}")
-    torch.manual_seed(seed)  # what the file builds is random as well
-    model = load_model(target)
-    data_name = Path(data).name if is_file else data
-    try:
-        return _diagnose(
-            model, graph, name=target, data_name=data_name, seed=seed, layers=layers
-        )
-    except ModelError as error:
-        remedy = f"make {target} run on {data_name}, or run again with --debug"
-        raise InputError("TARGET", _one_line(error), remedy) from error
-    except InputError as error:
-        typed = {"model": "TARGET", "data": "--data", "layers": "--layers"}
-        argument = typed.get(error.argument, error.argument)
-        remedy = error.remedy.replace("layers=[…]", "--layers NAME,NAME")
-        raise InputError(argument, error.found, remedy) from error
-
-
-def _diagnose(
-    model: nn.Module,
-    data: Data | HeteroData,
-    *,
-    name: str | None,
-    data_name: str,
-    seed: int,
-    layers: list[str] | None = None,
-) -> dict[str, Any]:
-    from benthic import diagnosis
-
-    with console.status("diagnosing") as status:
-        found = diagnosis.diagnose(
-            model,
-            data,
-            name=name,
-            data_name=data_name,
-            layers=layers,
-            seed=seed,
-            progress=lambda text: status.update(f"diagnosing: {text}"),
-        )
-    return dict(found.to_dict())
 
 
 def _write(
     documents: Sequence[dict[str, Any]], *, as_json: bool, html: Path | None
 ) -> None:
-    from benthic.report import to_text
+    from benthic.report import is_sweep, to_text
 
     if html is not None:
-        _write_html(documents, html, "Benthic diagnosis")
+        kind = "sweep" if is_sweep(documents[0]) else "diagnosis"
+        _write_html(documents, html, f"Benthic {kind}")
         console.print(f"wrote {html}")
     if as_json:
         _print_json(documents)
         return
     for index, document in enumerate(documents):
         verdict, _, rest = to_text(document).partition("\n")
-        color = "green" if document["verdict"] == "healthy" else "red"
+        colors = {None: None, "healthy": "green"}
+        color = colors.get(document.get("verdict"), "red")
         typer.echo("\n" if index else "", nl=False)
         typer.secho(verdict, bold=True, fg=color)
         typer.echo(rest)
@@ -397,11 +378,31 @@ def _write_html(documents: Sequence[dict[str, Any]], path: Path, title: str) -> 
     write_file(path, to_html(documents, title=title), argument="--html")
 
 
+class _Screen:
+    """Says on stderr how far a diagnosis is."""
+
+    def say(self, text: str) -> None:
+        console.print(text)
+
+    @contextlib.contextmanager
+    def training(self, text: str, epochs: int) -> Iterator[Callable[[int, int], None]]:
+        with Progress(
+            console=console, transient=True, disable=not console.is_terminal
+        ) as bar:
+            task = bar.add_task(text, total=epochs)
+            yield lambda done, _: bar.update(task, completed=done)
+
+    @contextlib.contextmanager
+    def diagnosing(self) -> Iterator[Callable[[str], None]]:
+        with console.status("diagnosing") as status:
+            yield lambda text: status.update(f"diagnosing: {text}")
+
+
 @contextlib.contextmanager
 def _work(debug: bool) -> Iterator[None]:
-    """Keeps stdout for the result: what libraries and users' files print moves."""
+    """Keeps stdout for the result, and shows where an error came from."""
     try:
-        with contextlib.redirect_stdout(sys.stderr), _descriptor_moved():
+        with stdout_kept():
             yield
     except Exception:
         if debug:
@@ -410,25 +411,37 @@ def _work(debug: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _descriptor_moved() -> Iterator[None]:
-    """Moves what other programs print as well: they know only the descriptor."""
+def _resumable(out: Path) -> Iterator[None]:
+    """Says what an interruption leaves behind."""
     try:
-        stdout = os.dup(1)
-    except OSError:  # closed by whoever started us
         yield
-        return
-    try:
-        os.dup2(2, 1)
-        yield
-    finally:
-        os.dup2(stdout, 1)
-        os.close(stdout)
+    except KeyboardInterrupt:
+        kept = f"what is finished is kept in {out}"
+        console.print(f"{kept}: run the same command again to go on")
+        raise
 
 
 @contextlib.contextmanager
-def _named(argument: str) -> Iterator[None]:
-    """Calls the argument of an error by the name that the user typed."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(argument, error.found, error.remedy) from error
+def _bar() -> Iterator[Callable[[float, int, str], None]]:
+    """A bar over cells in a terminal, and a line per job in a log."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} of {task.total:.0f} cells"),
+        TimeRemainingColumn(),
+    )
+    is_terminal = console.is_terminal
+    with Progress(
+        *columns, console=console, transient=True, disable=not is_terminal
+    ) as bar:
+        task = bar.add_task("starting", total=None)
+        said = ""
+
+        def advance(done: float, total: int, text: str) -> None:
+            nonlocal said
+            bar.update(task, completed=done, total=total, description=text or "sweep")
+            if text and text != said and not is_terminal:
+                console.print(f"{done:.0f} of {total} cells done; training {text}")
+            said = text or said
+
+        yield advance

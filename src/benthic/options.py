@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from benthic.errors import InputError
@@ -60,5 +61,62 @@ def of_training(check: Callable[..., Any] | None = None) -> Callable[..., Any]:
     return refuse
 
 
+def whole_numbers(text: str, option: str) -> list[int]:
+    """Numbers by comma, such as the depths of a sweep.
+
+    Args:
+        text: What was typed.
+        option: What to call it in an error.
+
+    Raises:
+        InputError: If one of them is no whole number.
+
+    Example:
+        >>> whole_numbers("2, 4,8", "--num-layers")
+        [2, 4, 8]
+        >>> whole_numbers("2,4.5", "--num-layers")
+        Traceback (most recent call last):
+        ...
+        benthic.errors.InputError: --num-layers: found '4.5'; \
+give whole numbers by comma, such as 2,4,8
+    """
+    numbers = []
+    for part in text.split(","):
+        try:
+            numbers.append(int(part))
+        except ValueError as error:
+            remedy = "give whole numbers by comma, such as 2,4,8"
+            raise InputError(option, repr(part.strip()), remedy) from error
+    return numbers
+
+
+@contextlib.contextmanager
+def named(**typed: str) -> Iterator[None]:
+    """Calls the argument of an error by the name that the user typed.
+
+    Args:
+        typed: What the user knows an argument by, where it is not its flag.
+
+    Example:
+        >>> with named(model="TARGET"):
+        ...     raise InputError("num_layers", "0", "give a depth of 1 or more")
+        Traceback (most recent call last):
+        ...
+        benthic.errors.InputError: --num-layers: found 0; give a depth of 1 or more
+    """
+    try:
+        yield
+    except InputError as error:
+        flag = _spelled(error.argument)
+        argument = typed.get(error.argument, flag)
+        raise InputError(argument, error.found, error.remedy) from error
+
+
 def _flag(param: Any) -> str:
-    return f"--{str(param.name).replace('_', '-')}"
+    return _spelled(str(param.name))
+
+
+def _spelled(argument: str) -> str:
+    """``num_layers`` -> ``--num-layers``; what is not a name of Python stays."""
+    is_name = argument.isidentifier() and argument.islower()
+    return f"--{argument.replace('_', '-')}" if is_name else argument

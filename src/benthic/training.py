@@ -140,13 +140,13 @@ def train_together(
     progress: Progress | None = None,
     **changes: Any,
 ) -> list[Training]:
-    """Trains copies of one network, which differ in their seeds, in one pass each epoch.
+    """Trains copies of one network, which differ in their seeds, in one pass an epoch.
 
     The copies are stacked (``torch.func.vmap``), so that the graph and the features
     are read once for all of them. Each copy ends as it would alone: the same protocol,
-    its own random stream where the dropout is Benthic's, its own best epoch. What cannot
-    be stacked (random edges, which make another graph for every copy) is trained one
-    after the other.
+    its own random stream where the dropout is Benthic's, its own best epoch. What
+    cannot be stacked (random edges, which make another graph for every copy) is trained
+    one after the other.
 
     Args:
         models: Networks of one make; trained in place.
@@ -216,7 +216,7 @@ class _Alone:
 
     def __init__(self, model: nn.Module, data: Data | HeteroData) -> None:
         self.model, self.data = model, data
-        self.best: dict[str, Tensor] | None = None
+        self.best: list[dict[str, Tensor] | None] = [None]
 
     def __len__(self) -> int:
         return 1
@@ -229,11 +229,12 @@ class _Alone:
         return [call_model(self.model, self.data)]
 
     def keep(self, index: int) -> None:
-        self.best = copy.deepcopy(self.model.state_dict())
+        self.best[index] = copy.deepcopy(self.model.state_dict())
 
     def finish(self) -> None:
-        if self.best is not None:
-            self.model.load_state_dict(self.best)
+        for best in self.best:
+            if best is not None:
+                self.model.load_state_dict(best)
         self.model.eval()
 
 
@@ -413,7 +414,8 @@ class _Run:
 def _optimizer(
     members: _Alone | _Together, protocol: Protocol
 ) -> torch.optim.Optimizer:
-    ends, hidden = [], []
+    ends: list[nn.Parameter] = []
+    hidden: list[nn.Parameter] = []
     for name, parameter in members.parameters():
         inside = any(part in ("convs", "skips") for part in name.split("."))
         (hidden if inside else ends).append(parameter)

@@ -221,6 +221,76 @@ def test_every_check_outcome_and_reason_is_on_the_page(document):
         assert check["reason"] in page
 
 
+GROUP = {"dataset": "cora", "conv": "gcn", "treatment": "none"}
+
+
+@pytest.fixture
+def sweep():
+    """A small table: depth 4 loses nothing, depth 8 loses, depth 16 failed."""
+    tests = {2: (0.8, 0.81, 0.82), 4: (0.81, 0.81, 0.815), 8: (0.6, 0.5, 0.7)}
+    rows = [
+        {**GROUP, "num_layers": depth, "seed": seed, "test": test, "gauges": {}}
+        for depth, values in tests.items()
+        for seed, test in enumerate(values)
+    ]
+    losses = {2: None, 4: 0.0, 8: 0.21, 16: None}
+    medians = {2: 0.81, 4: 0.81, 8: 0.6, 16: None}
+    summary = [
+        {**GROUP, "num_layers": depth, "median": medians[depth], "depth_loss": loss}
+        for depth, loss in losses.items()
+    ]
+    failed = [{**GROUP, "num_layers": 16, "seed": 0, "reason": "NaN <at> epoch 3"}]
+    return {
+        **{"benthic": "1.2.3", "settings": {"epochs": 200, "metric": "accuracy"}},
+        **{"rows": rows, "summary": summary, "failed": failed},
+    }
+
+
+def test_a_sweep_round_trips_and_renders_everywhere(sweep):
+    (read,) = from_json(to_json(sweep))
+    assert read == sweep
+    assert to_text(read).startswith("gcn on cora: test accuracy in percent")
+    assert (
+        "| none | 81.0 | **81.0** (0.0) | 60.0 (21.0) | –, 1 failed |"
+        in to_markdown(read)
+    )
+    assert r"- failed: gcn none, 16 layers on cora, seed 0: NaN \<at\>" in to_markdown(
+        read
+    )
+
+
+def test_the_page_of_a_sweep_stands_alone_and_marks_what_is_kept(sweep):
+    text = to_html([sweep, sweep], title="Two")
+    page = Page(text)
+    assert page.loads == []
+    assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
+    assert len(page.ids) == len(set(page.ids))
+    assert "http" not in text
+    assert text.count("<strong>81.0</strong>") == 2
+    assert "<strong>60.0</strong>" not in text
+    assert "1 failed" in text
+    assert "epochs 200" in text
+    assert "NaN &lt;at&gt; epoch 3" in text
+
+
+def test_hostile_names_in_a_sweep_are_shown_and_never_obeyed(sweep):
+    for rows in (sweep["rows"], sweep["summary"], sweep["failed"]):
+        for row in rows:
+            row |= {"dataset": HOSTILE, "conv": HOSTILE, "treatment": HOSTILE}
+            row["reason"] = HOSTILE
+    sweep["settings"] = {HOSTILE: HOSTILE}
+    page = Page(text := to_html([sweep], title=HOSTILE))
+    assert not {"script", "img"} & set(page.tags)
+    assert "&lt;script&gt;" in text
+    assert "\x1b" not in to_text(sweep)
+    assert "<img" not in to_markdown(sweep).replace("\\<img", "")
+
+
+def test_a_broken_sweep_is_refused_in_one_line():
+    with pytest.raises(InputError, match="summary, which is no list"):
+        from_json('{"rows": [], "summary": 3}')
+
+
 def test_addresses_of_papers_become_links(document):
     document["findings"][0]["advice"] = ["GCNII (https://arxiv.org/abs/2007.02133)."]
     page = to_html([document])

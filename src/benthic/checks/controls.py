@@ -230,7 +230,10 @@ def silenced(modules: Sequence[nn.Module]) -> Iterator[None]:
         tensor([[0., 0.]])
     """
     handles = [
-        module.register_forward_hook(lambda _m, _i, out: _zero(out))
+        module.register_forward_hook(
+            lambda _m, _i, out: _zero(out),
+            prepend=True,  # before what a treatment adds
+        )
         for module in modules
     ]
     try:

@@ -15,13 +15,24 @@ from benthic.nn.drop import (
 )
 from benthic.nn.dropout import FastDropout
 from benthic.nn.encoding import (
+    AddLaplacianEigenvectorPE,
+    AddRandomWalkPE,
     DegreeEncoding,
+    Encoding,
+    EncodingSum,
     LaplacianEncoding,
     RandomWalkEncoding,
+    return_probabilities,
 )
 from benthic.nn.gpr import APPNP, GeneralizedPageRank
-from benthic.nn.graph_transformer import GraphTransformer, GraphTransformerLayer
+from benthic.nn.graph_transformer import (
+    GlobalAttention,
+    GraphTransformer,
+    GraphTransformerLayer,
+    performer,
+)
 from benthic.nn.identity_map import IdentityMap
+from benthic.nn.initialization import scale_initial_weights
 from benthic.nn.norm import (
     BatchNorm,
     ContraNorm,
@@ -34,6 +45,7 @@ from benthic.nn.norm import (
     MeanSubtractionNorm,
     NodeNorm,
     PairNorm,
+    dominant_basis,
     make_norm,
 )
 from benthic.nn.propagation import Adjacency, GraphCache, propagate
@@ -50,6 +62,8 @@ from benthic.nn.sparse_input import InputLinear
 
 __all__ = [
     "APPNP",
+    "AddLaplacianEigenvectorPE",
+    "AddRandomWalkPE",
     "Adjacency",
     "AntiSymmetric",
     "AntiSymmetricConv",
@@ -65,9 +79,12 @@ __all__ = [
     "DropNode",
     "DropPath",
     "EdgeDrop",
+    "Encoding",
+    "EncodingSum",
     "FastDropout",
     "GCN2Conv",
     "GeneralizedPageRank",
+    "GlobalAttention",
     "GradientGating",
     "GraphCache",
     "GraphNorm",
@@ -90,6 +107,10 @@ __all__ = [
     "Skip",
     "SkipNode",
     "accelerate",
+    "dominant_basis",
     "make_norm",
+    "performer",
     "propagate",
+    "return_probabilities",
+    "scale_initial_weights",
 ]

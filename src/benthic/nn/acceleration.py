@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch_geometric.nn import APPNP, GCN2Conv, GCNConv, GINConv, GraphConv, SAGEConv
 from torch_geometric.nn.conv import gcn_conv
 from torch_geometric.nn.dense import Linear
+from torch_geometric.nn.models.basic_gnn import BasicGNN
 from torch_geometric.utils import degree
 
-from benthic.nn.dropout import FastDropout
+from benthic.nn.dropout import FastDropout, ReLUBeforeDropout
 from benthic.nn.page_rank import page_rank
 from benthic.nn.propagation import Adjacency, GraphCache, propagate
 from benthic.nn.sparse_input import map_features
@@ -41,12 +42,26 @@ def accelerate(model: nn.Module) -> nn.Module:
         CachedGCNConv(3, 8)
     """
     graphs = GraphCache()
-    for module in list(model.modules()):
+    modules: list[Any] = list(model.modules())
+    for module in modules:
         fast = _FAST.get(type(module))
         if fast is not None and getattr(module, "flow", "") in ("source_to_target", ""):
             module.__class__ = fast
             module.graphs = graphs
+        if _drops_what_it_activates(module):
+            module.act.__class__ = ReLUBeforeDropout
+            module.act.precede(module.dropout)
     return model
+
+
+def _drops_what_it_activates(module: Any) -> bool:
+    """Whether every result of ``act`` goes to ``dropout``, and nowhere else."""
+    return (
+        getattr(type(module), "forward", None) is BasicGNN.forward
+        and not module.act_first
+        and type(module.act) is nn.ReLU
+        and type(module.dropout) in (nn.Dropout, FastDropout)
+    )
 
 
 def _propagate(
@@ -65,7 +80,6 @@ def _propagate(
         return plain
     num_targets = _num_targets(x, size)
     shape = (num_targets, source.size(0))
-
     return propagate(_adjacency(conv, edge_index, edge_weight, source, shape), source)
 
 
@@ -135,10 +149,11 @@ def _forward(conv: Any, x: Any, *arguments: Any, **keywords: Any) -> Tensor:
     names = dict(zip(_AFTER_X[type(conv)], arguments, strict=False)) | keywords
     edge_index, edge_weight = names.get("edge_index"), names.get("edge_weight")
     plain = super(type(conv), conv).forward
-    if not _normalizes(conv, edge_index, edge_weight):
+    normalized = _normalized(conv, x, edge_index, edge_weight)
+    if normalized is None:
         unknown: Tensor = plain(x, *arguments, **keywords)
         return unknown
-    conv._cached_edge_index = _normalized(conv, x, edge_index, edge_weight)
+    conv._cached_edge_index = normalized
     try:
         out: Tensor = plain(x, *arguments, **keywords)
     finally:
@@ -146,20 +161,19 @@ def _forward(conv: Any, x: Any, *arguments: Any, **keywords: Any) -> Tensor:
     return out
 
 
-def _normalizes(conv: Any, edge_index: Any, edge_weight: Any) -> bool:
-    """Whether the layer normalizes a plain graph, and does so at every call."""
-    return (
-        not conv.cached
-        and getattr(conv, "normalize", True)
-        and type(edge_index) is Tensor
-        and edge_index.layout == torch.strided
-        and (edge_weight is None or _is_constant(edge_weight))
-    )
-
-
 def _normalized(
-    conv: Any, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None
-) -> tuple[Tensor, Tensor]:
+    conv: Any, x: Any, edge_index: Any, edge_weight: Any
+) -> tuple[Tensor, Tensor] | None:
+    """The graph as the layer normalizes it, where it does so at every call."""
+    if (
+        conv.cached
+        or not getattr(conv, "normalize", True)
+        or not isinstance(x, Tensor)
+        or type(edge_index) is not Tensor
+        or edge_index.layout != torch.strided
+        or not (edge_weight is None or _is_constant(edge_weight))
+    ):
+        return None
     improved = getattr(conv, "improved", False)
 
     def make() -> tuple[Tensor, Tensor]:
@@ -185,7 +199,8 @@ class CachedLinear(Linear):
     def forward(self, x: Tensor) -> Tensor:
         # Only features of the input are much wider than what becomes of them.
         if self.in_channels < 4 * self.out_channels:
-            return super().forward(x)  # type: ignore[no-any-return]
+            dense: Tensor = super().forward(x)
+            return dense
         return map_features(x, self.weight, self.bias, 0.0, self.graphs)
 
 

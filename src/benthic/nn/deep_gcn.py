@@ -25,10 +25,10 @@ class DeepGCN(nn.Module):
       begins with a LayerNorm.
     - The first and the last layer had no skip unless widths happened to match; here
       linear maps lead in and out, and every layer has its skip.
-    - Edges were dropped one direction at a time, which made an undirected graph directed;
-      here both directions go together.
-    - Input features were not dropped out, the graph was normalized again by every layer,
-      and ``num_layers=1`` built two; none of that is so here.
+    - Edges were dropped one direction at a time, which made an undirected graph
+      directed; here both directions go together.
+    - Input features were not dropped out, the graph was normalized again by every
+      layer, and ``num_layers=1`` built two; none of that is so here.
 
     .. math::
         x_{l+1} = x_l + \hat{A}_{\text{drop}}\,

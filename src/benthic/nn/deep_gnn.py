@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from torch_geometric.nn import JumpingKnowledge, MessagePassing
 from benthic.errors import InputError
 from benthic.nn.acceleration import accelerate
 from benthic.nn.drop import DropMessage, DropNode, EdgeDrop
-from benthic.nn.dropout import FastDropout
+from benthic.nn.dropout import FastDropout, relu_dropout
+from benthic.nn.freed_memory import return_freed_memory
 from benthic.nn.identity_map import IdentityMap
 from benthic.nn.norm import make_norm
 from benthic.nn.residual import DenseResidual, Skip
@@ -97,8 +99,10 @@ class DeepGNN(nn.Module):
         checkpoint: bool = False,
     ) -> None:
         super().__init__()
-        if num_layers < (propagation is None):
-            raise InputError("num_layers", str(num_layers), "give a depth of 1 or more")
+        _check_widths(in_channels, hidden_channels, out_channels)
+        _check_depth(num_layers, propagation, jump)
+        if not 0 <= dropout <= 1:
+            raise InputError("dropout", str(dropout), "give a share from 0 to 1")
         width = hidden_channels
         self.lin_in = InputLinear(in_channels, width, dropout)
         self.convs = nn.ModuleList(conv(width, width) for _ in range(num_layers))
@@ -106,8 +110,8 @@ class DeepGNN(nn.Module):
         self.norms = nn.ModuleList(_norms(norm, width, num_layers + 1))
         self.act = nn.ReLU()
         self.dropout = FastDropout(dropout)
-        self.jump = jump and JumpingKnowledge(jump, width, max(num_layers, 1))
-        jumped = width * max(num_layers, 1) if jump == "cat" else width
+        self.jump = None if jump is None else JumpingKnowledge(jump, width, num_layers)
+        jumped = width * num_layers if jump == "cat" else width
         self.lin_out = nn.Linear(jumped, out_channels)
         self.propagation = propagation
         self.edge_drops, self.node_drops, self.message_drops = _sorted_drops(drop)
@@ -120,11 +124,10 @@ class DeepGNN(nn.Module):
                 "leave it out: they need every state",
             )
         accelerate(self)
-        for layer, module in enumerate(self.convs, 1):
-            for message_drop in self.message_drops:
-                _drop_messages(module, message_drop)
-            if identity_map is not None:
-                identity_map.attach(module, layer)
+        for message_drop in self.message_drops:
+            _drop_messages(self.convs, message_drop)
+        if identity_map is not None:
+            _map_identities(self.convs, identity_map)
 
     def forward(
         self,
@@ -155,13 +158,27 @@ class DeepGNN(nn.Module):
         for first, last in self._segments():
             if self.checkpoint and self.training:
                 states = checkpoint(
-                    self._run, first, last, edges, batch, states, use_reentrant=False
+                    self._run,
+                    first,
+                    last,
+                    edges,
+                    batch,
+                    states,
+                    use_reentrant=False,
+                    context_fn=self._contexts,
                 )
+                return_freed_memory()
             else:
                 states = self._run(first, last, edges, batch, states)
         x = self._last_state(states, batch)
         x = self.lin_out(self.dropout(x))
-        return x if self.propagation is None else self.propagation(x, *edges)
+        if self.propagation is not None:
+            x = self.propagation(x, *edges)
+        return x
+
+    def _contexts(self) -> tuple[Any, Any]:
+        """Of a segment's first pass, and of the pass that computes it again."""
+        return contextlib.nullcontext(), _unchanged(list(self.buffers()))
 
     def _segments(self) -> list[tuple[int, int]]:
         depth = len(self.convs)
@@ -180,8 +197,9 @@ class DeepGNN(nn.Module):
         """Layers ``first`` … ``last``: the states after them, as the skips need."""
         states = list(states)
         for layer in range(first, last):
-            x = self.act(self._normalized(layer, states[-1], batch))
-            x = self.convs[layer](self.dropout(x), *edges)
+            x = self._normalized(layer, states[-1], batch)
+            x = relu_dropout(x, self.dropout.p, self.dropout.training)
+            x = self.convs[layer](x, *edges)
             if self.skips:
                 x = self.skips[layer](x, states, edges[0])
             states = [*states, x] if self._keeps_all else [states[0], x]
@@ -191,12 +209,15 @@ class DeepGNN(nn.Module):
         if not self.norms:
             return x
         norm = self.norms[layer]
-        return norm(x) if batch is None else norm(x, batch)
+        out: Tensor = norm(x) if batch is None else norm(x, batch)
+        return out
 
     def _last_state(self, states: list[Tensor], batch: Tensor | None) -> Tensor:
         if self.jump is None:
-            return self.act(self._normalized(-1, states[-1], batch))
-        return self.jump([self.act(state) for state in states[1:] or states])
+            x: Tensor = self.act(self._normalized(-1, states[-1], batch))
+        else:
+            x = self.jump([self.act(state) for state in states[1:]])
+        return x
 
     def __repr__(self) -> str:
         parts = [f"{self.lin_in.weight.size(1)}, {self.lin_out.out_features}"]
@@ -210,6 +231,54 @@ class DeepGNN(nn.Module):
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
+@contextlib.contextmanager
+def _unchanged(buffers: list[Tensor]) -> Iterator[None]:
+    """Running statistics count what a checkpoint computes again once, not twice."""
+    before = [buffer.clone() for buffer in buffers]
+    try:
+        yield
+    finally:
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.data.copy_(value)  # autograd need not know: batch statistics count
+        return_freed_memory()
+
+
+def _check_widths(in_channels: int, hidden_channels: int, out_channels: int) -> None:
+    widths = {
+        "in_channels": in_channels,
+        "hidden_channels": hidden_channels,
+        "out_channels": out_channels,
+    }
+    for name, width in widths.items():
+        if width < 1:
+            raise InputError(name, str(width), "give a width of 1 or more")
+
+
+def _check_depth(num_layers: int, propagation: Any, jump: str | None) -> None:
+    if not (propagation is None or isinstance(propagation, nn.Module)):
+        raise InputError(
+            "propagation", repr(propagation), "give a module, such as APPNP(10, 0.1)"
+        )
+    if num_layers < (propagation is None):
+        raise InputError("num_layers", str(num_layers), "give a depth of 1 or more")
+    if jump not in (None, "max", "cat", "lstm"):
+        raise InputError("jump", repr(jump), "give 'max', 'cat', 'lstm' or None")
+    if jump is not None and num_layers == 0:
+        raise InputError("jump", f"{jump!r} over no layer", "leave it out")
+
+
+def _map_identities(convs: nn.ModuleList, identity_map: IdentityMap) -> None:
+    if not isinstance(identity_map, IdentityMap):
+        raise InputError("identity_map", repr(identity_map), "give IdentityMap(theta)")
+    mapped = [identity_map.attach(conv, layer) for layer, conv in enumerate(convs, 1)]
+    if convs and not any(mapped):
+        raise InputError(
+            "identity_map",
+            f"no square linear weight in {type(convs[0]).__name__}",
+            "leave it out, or take another layer",
+        )
+
+
 def _skips(
     residual: Skip | type[Skip] | None, channels: int, count: int
 ) -> list[nn.Module]:
@@ -218,8 +287,9 @@ def _skips(
     if isinstance(residual, Skip):
         skips = [copy.deepcopy(residual) for _ in range(count)]
         for skip in skips:
-            if hasattr(skip, "reset_parameters"):
-                skip.reset_parameters()
+            reset = getattr(skip, "reset_parameters", None)
+            if reset is not None:
+                reset()
         return list(skips)
     if isinstance(residual, type) and issubclass(residual, Skip):
         make: Callable[[int], nn.Module] = residual
@@ -233,8 +303,8 @@ def _norms(norm: Any, channels: int, count: int) -> list[nn.Module]:
     return [] if norm is None else [make_norm(norm, channels) for _ in range(count)]
 
 
-def _drop_messages(conv: nn.Module, drop: nn.Module) -> None:
-    for module in conv.modules():
+def _drop_messages(convs: nn.Module, drop: nn.Module) -> None:
+    for module in convs.modules():
         if isinstance(module, MessagePassing):
             module.register_message_forward_hook(_DropHook(drop))
 

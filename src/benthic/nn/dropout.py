@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import has_torch_function_unary
 
 from benthic.errors import InputError
 
-__all__ = ["FastDropout", "draw_masks", "dropout", "streams"]
+__all__ = [
+    "FastDropout",
+    "ReLUBeforeDropout",
+    "draw_masks",
+    "dropout",
+    "relu_dropout",
+    "streams",
+]
 
-_BITS = 16  # random bits of an element; p is met to 2^-16
+_BITS = 16  # most random bits of an element; p is met to 2^-16
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
@@ -26,9 +36,10 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     .. math:: y_{ik} = \frac{m_{ik}}{1 - p}\, x_{ik}, \qquad m_{ik} \sim B(1 - p)
 
     As ``torch.nn.functional.dropout``, from the same generator but with another stream
-    of masks: it draws 16 random bits for an entry where torch draws a number, and on a
-    CPU torch's way takes longer than the propagation of a layer
-    (``benchmarks/propagation.py``). ``p`` is met to :math:`2^{-16}`.
+    of masks: it draws 8 or 16 random bits for an entry where torch draws a number, and
+    on a CPU torch's way takes longer than the propagation of a layer
+    (``benchmarks/propagation.py``). ``p`` is met to :math:`2^{-16}`. Elsewhere, and
+    where a ``TorchFunctionMode`` wants to see what is called, it is torch's.
 
     Args:
         x: Anything, ``[…]``.
@@ -46,25 +57,57 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         raise InputError("p", str(p), "give a share from 0 to 1")
     if p == 0 or not training:
         return x
-    if x.device.type != "cpu" or _is_shared(x):
-        return nn.functional.dropout(x, p)
+    if x.device.type != "cpu" or has_torch_function_unary(x) or _is_shared(x):
+        return F.dropout(x, p)
     threshold = round(p * 2**_BITS)
     if threshold == 2**_BITS:
         return x * 0
-    return _Dropout.apply(x, threshold)[0]  # type: ignore[no-any-return]
+    out: Tensor = _Dropout.apply(x, threshold)[0]
+    return out
+
+
+def relu_dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    r"""A ReLU and :func:`dropout` in one: the result is all that the gradient needs.
+
+    .. math:: y_{ik} = \frac{m_{ik}}{1 - p} \max(x_{ik}, 0)
+
+    Neither the ReLU's result nor a mask is stored, which are two thirds of what a deep
+    network keeps for its backward pass. The masks are those of :func:`dropout`.
+
+    Args:
+        x: Anything, ``[…]``.
+        p: Share to drop, 0 … 1.
+        training: Without it, only the ReLU is left.
+
+    Raises:
+        InputError: If ``p`` is outside 0 … 1.
+
+    Example:
+        >>> relu_dropout(torch.linspace(-1, 1, 1000), p=0.5).max() <= 2
+        tensor(True)
+    """
+    threshold = round(p * 2**_BITS)
+    plain = not training or not 0 < threshold < 2**_BITS or has_torch_function_unary(x)
+    if plain or x.device.type != "cpu" or _in_transform():
+        return dropout(F.relu(x), p, training)
+    out: Tensor = _ReLUDropout.apply(x, threshold)
+    return out
+
+
+def _in_transform() -> bool:
+    """Whether ``vmap`` or another transform of ``torch.func`` is under way."""
+    return torch._C._functorch.maybe_current_level() is not None
 
 
 def _is_shared(x: Tensor) -> bool:
     """Whether all members of a ``vmap`` batch hold this very tensor."""
-    functorch = torch._C._functorch
-    inside = functorch.maybe_current_level() is not None
-    return inside and not functorch.is_functorch_wrapped_tensor(x)
+    return _in_transform() and not torch._C._functorch.is_functorch_wrapped_tensor(x)
 
 
 class _Dropout(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, threshold: int) -> tuple[Tensor, Tensor]:
-        mask = _draw(x, threshold, None)
+        mask = _draw(x, threshold)
         return x * mask, mask
 
     @staticmethod
@@ -85,6 +128,23 @@ class _Dropout(torch.autograd.Function):
         mask = draw_masks(x, threshold / 2**_BITS)
         # The mask is a constant: a product is all the gradient it needs.
         return (x * mask, mask), (0, 0)
+
+
+class _ReLUDropout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, threshold: int) -> Tensor:
+        out = x.relu().mul_(_draw(x, threshold))
+        ctx.save_for_backward(out)
+        ctx.scale = _scale(threshold)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (out,) = ctx.saved_tensors
+        passed: Tensor = torch.ops.aten.threshold_backward(grad, out.detach(), 0)
+        return passed * ctx.scale if grad.requires_grad else passed.mul_(
+            ctx.scale
+        ), None
 
 
 _streams: contextvars.ContextVar[Sequence[torch.Generator]] = contextvars.ContextVar(
@@ -128,26 +188,36 @@ def draw_masks(x: Tensor, p: float) -> Tensor:
         >>> draw_masks(torch.ones(2, 100), p=0.5).unique()
         tensor([0., 2.])
     """
-    generators = _streams.get() or [None] * len(x)
+    generators = _streams.get() or itertools.repeat(None, len(x))
     threshold = round(p * 2**_BITS)
-    masks = [
-        _draw(part, threshold, generator)
-        for part, generator in zip(x, generators, strict=True)
-    ]
-    return torch.stack(masks)
+    masks = torch.empty(x.shape, dtype=x.dtype)
+    for mask, generator in zip(masks, generators, strict=True):
+        _fill(mask.view(-1), threshold, generator)
+    return masks
 
 
-def _draw(x: Tensor, threshold: int, generator: torch.Generator | None) -> Tensor:
-    draws = torch.empty(x.numel() // 4 + 1, dtype=torch.int64)
-    draws.random_(-(2**63), None, generator=generator)
-    mask = torch.empty(x.numel(), dtype=x.dtype)
+def _draw(x: Tensor, threshold: int) -> Tensor:
+    mask = torch.empty(x.shape, dtype=x.dtype)
+    return _fill(mask.view(-1), threshold, None).view(x.shape)
+
+
+def _fill(mask: Tensor, threshold: int, generator: torch.Generator | None) -> Tensor:
+    # Eight bits are enough for every p that is a multiple of 1/256.
+    bits = _BITS // 2 if threshold % 2 ** (_BITS // 2) == 0 else _BITS
+    words = torch.empty(mask.numel() * bits // 64 + 1, dtype=torch.int64)
+    words.random_(-(2**63), None, generator=generator)
+    draws = words.view(torch.int8 if bits == _BITS // 2 else torch.int16)
+    least = threshold // 2 ** (_BITS - bits) - 2 ** (bits - 1)
     # Straight into floats: a boolean on the way costs more than the draws.
-    bits = draws.view(torch.int16)[: x.numel()]
-    torch.ge(bits, threshold - 2 ** (_BITS - 1), out=mask)
-    return mask.mul_(1 / (1 - threshold / 2**_BITS)).view(x.shape)
+    torch.ge(draws[: mask.numel()], least, out=mask)
+    return mask.mul_(_scale(threshold))
 
 
-class FastDropout(nn.Module):
+def _scale(threshold: int) -> float:
+    return float(1 / (1 - threshold / 2**_BITS))
+
+
+class FastDropout(nn.Dropout):
     """:func:`dropout` as a module, in place of ``torch.nn.Dropout``.
 
     Args:
@@ -162,18 +232,64 @@ class FastDropout(nn.Module):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        super().__init__()
         if not 0 <= p <= 1:
             raise InputError("p", str(p), "give a share from 0 to 1")
-        self.p = p
+        super().__init__(p)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Drops in training, returns ``x`` otherwise.
+    def forward(self, input: Tensor) -> Tensor:
+        """Drops in training, returns the input otherwise.
 
         Args:
-            x: Anything, ``[…]``.
+            input: Anything, ``[…]``.
         """
-        return dropout(x, self.p, self.training)
+        if hasattr(input, _DROPPED):
+            return input
+        return dropout(input, self.p, self.training)
 
-    def extra_repr(self) -> str:
-        return f"p={self.p}"
+
+_DROPPED = "_benthic_dropped"  # a tensor's note
+
+
+class ReLUBeforeDropout(nn.ReLU):
+    """A ReLU that does the work of the dropout right after it, by :func:`relu_dropout`.
+
+    The tensor says so, and the dropout lets it pass. If either has hooks, each does its
+    own work.
+
+    Args:
+        dropout: Comes next; it stays its owner's.
+
+    Example:
+        >>> drop = FastDropout(0.5)
+        >>> drop(ReLUBeforeDropout(drop)(torch.ones(1000))).unique()
+        tensor([0., 2.])
+    """
+
+    def __init__(self, dropout: nn.Dropout) -> None:
+        super().__init__()
+        self.precede(dropout)
+
+    def precede(self, dropout: nn.Dropout) -> None:
+        """Says which dropout comes next.
+
+        Args:
+            dropout: The module.
+        """
+        self._next = (dropout,)  # a tuple, so that it is no child of this module
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The ReLU, and in training the dropout.
+
+        Args:
+            input: Anything, ``[…]``.
+        """
+        (dropout,) = self._next
+        if not (self.training and dropout.training) or _is_watched(self, dropout):
+            return F.relu(input)
+        out = relu_dropout(input, dropout.p)
+        setattr(out, _DROPPED, True)
+        return out
+
+
+def _is_watched(*modules: nn.Module) -> bool:
+    return any(module._forward_hooks or module._forward_pre_hooks for module in modules)

@@ -77,7 +77,7 @@ class IdentityMap(nn.Module):
         count = 0
         for module in conv.modules():
             mapped = _MAPPED.get(type(module))
-            if mapped is not None and len({*module.weight.shape}) == 1:
+            if mapped is not None and _is_square(module.weight):
                 module.__class__ = mapped
                 module.identity_map = IdentityMap(self.theta, layer)
                 count += 1
@@ -85,6 +85,10 @@ class IdentityMap(nn.Module):
 
     def extra_repr(self) -> str:
         return f"theta={self.theta}, beta={self.beta:.4g}"
+
+
+def _is_square(weight: object) -> bool:
+    return isinstance(weight, Tensor) and len(set(weight.shape)) == 1
 
 
 class MappedGraphLinear(Linear):

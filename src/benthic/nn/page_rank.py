@@ -15,8 +15,8 @@ __all__ = ["page_rank"]
 def page_rank(
     adjacency: Adjacency,
     x: Tensor,
-    K: int,
-    alpha: float,  # noqa: N803
+    K: int,  # noqa: N803
+    alpha: float,
 ) -> Tensor:
     r"""Spreads states over the graph and returns to where they came from.
 

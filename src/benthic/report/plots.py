@@ -1,20 +1,16 @@
-"""Figures (the only matplotlib file)."""
+"""Figures of a diagnosis."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from benthic.report.drawing import LINES, SERIES_COLORS, Mark, Picture, draw, hue
 from benthic.report.gauges import GAUGES, PROBE, SIGNALS, Gauge
 from benthic.report.series import (
     Place,
@@ -25,71 +21,15 @@ from benthic.report.series import (
     series,
     why_undefined,
 )
-from benthic.report.svg import DASHES, PALETTE, inline
 
 Document: TypeAlias = Mapping[str, Any]
 """One diagnosis, as ``Diagnosis.to_dict()`` gives it."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One entry of a legend.
-
-    Args:
-        label: What the line stands for.
-        color: Its name in :data:`benthic.report.svg.PALETTE`.
-        dash: ``"solid"``, ``"dashed"`` or ``"dotted"``.
-    """
-
-    label: str
-    color: str
-    dash: str = "solid"
-
-    @property
-    def dasharray(self) -> str:
-        """The dash as SVG writes it."""
-        return DASHES[self.dash]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One figure: what it shows, as inline SVG.
-
-    Args:
-        title: Quantity and axis, in a few words.
-        caption: How to read it, and its trap.
-        svg: The drawing; empty where nothing is defined.
-        legend: What the lines stand for, where there is more than one.
-        missing: Why there is no drawing.
-    """
-
-    title: str
-    caption: str
-    svg: str = ""
-    legend: tuple[Mark, ...] = ()
-    missing: str = ""
 
 
 _CONTROLS = {
     "fresh": ("fresh initialization", "dashed", "orange"),
     "graph_off": ("graph off", "dotted", "green"),
 }
-
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "benthic",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-}
-
-_LINES = {"solid": "solid", "dashed": (0, (4, 2.5)), "dotted": (0, (1.2, 2))}
-
-_SERIES_COLORS = ("blue", "orange", "green", "purple", "red", "olive", "teal", "brown")
 
 
 def gauge_pictures(document: Document, prefix: str) -> list[Picture]:
@@ -146,7 +86,7 @@ def influence_picture(document: Document, prefix: str) -> Picture:
         _line(axes, hops, null, "orange", "dashed")
         _line(axes, hops, share, "blue", "solid")
         bars = [0.0 if math.isnan(value) else value for value in error]
-        color = _color("blue")
+        color = hue("blue")
         axes.errorbar(hops, share, yerr=bars, fmt="none", ecolor=color, capsize=2.5)
         _integer_axis(axes, "hops", hops)
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
@@ -154,33 +94,8 @@ def influence_picture(document: Document, prefix: str) -> Picture:
     legend = [Mark("influence", "blue")]
     if is_drawable(null):
         legend.append(Mark("if every node were heard alike", "orange", "dashed"))
-    svg = _draw(paint, f"{prefix}-influence", f"{title}. {caption}")
+    svg = draw(paint, f"{prefix}-influence", f"{title}. {caption}")
     return Picture(title, caption, svg, tuple(legend))
-
-
-def _draw(paint: Callable[[Axes], None], prefix: str, label: str) -> str:
-    """One pair of axes as SVG for a page; the same input gives the same bytes."""
-    # "default" first: whatever style the caller's own figures use stays theirs.
-    with style.context(["default", _STYLE]):
-        figure = Figure(figsize=(4.5, 2.75), layout="constrained")
-        FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
-        for patch in (figure.patch, axes.patch):
-            patch.set_visible(False)
-        axes.grid(axis="y", color=_color("grid"), linewidth=0.8)
-        axes.tick_params(color=_color("muted"), labelcolor=_color("ink"))
-        axes.xaxis.label.set_color(_color("ink"))
-        for spine in axes.spines.values():
-            spine.set_color(_color("muted"))
-        paint(axes)
-        file = io.BytesIO()
-        empty = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(file, format="svg", metadata=empty)
-    return inline(file.getvalue(), prefix, label)
-
-
-def _color(name: str) -> str:
-    return PALETTE[name][0]
 
 
 def _by_layer(document: Document, gauge: Gauge, prefix: str) -> Picture:
@@ -206,7 +121,7 @@ def _by_layer(document: Document, gauge: Gauge, prefix: str) -> Picture:
         _set_range(axes, gauge)
         _integer_axis(axes, "layer", x)
 
-    svg = _draw(paint, f"{prefix}-{gauge.field}", f"{gauge.title} by layer.")
+    svg = draw(paint, f"{prefix}-{gauge.field}", f"{gauge.title} by layer.")
     has_zero = gauge.log and any(0.0 in y for y in model.values())
     caption = gauge.caption + (" ▼ is exactly zero." if has_zero else "")
     return Picture(gauge.title, caption, svg, _legend(colors, list(controls)))
@@ -247,7 +162,7 @@ def _weights_off(document: Document, prefix: str) -> Picture:
         _level(axes, number(controls.get("chance")), "chance")
         if 0 < depth <= max(hops):
             is_left = depth <= max(hops) / 2
-            axes.axvline(depth, color=_color("muted"), linewidth=1, dashes=(4, 3))
+            axes.axvline(depth, color=hue("muted"), linewidth=1, dashes=(4, 3))
             axes.annotate(
                 f"depth {depth}",
                 (depth, 0.04),
@@ -255,12 +170,12 @@ def _weights_off(document: Document, prefix: str) -> Picture:
                 xytext=(4 if is_left else -4, 0),
                 textcoords="offset points",
                 ha="left" if is_left else "right",
-                color=_color("muted"),
+                color=hue("muted"),
             )
         axes.set_ylim(-0.03, 1.03)
         _integer_axis(axes, "hops", hops)
 
-    svg = _draw(paint, f"{prefix}-weights-off", f"{title}.")
+    svg = draw(paint, f"{prefix}-weights-off", f"{title}.")
     return Picture(title, caption, svg)
 
 
@@ -271,7 +186,7 @@ def _with(rows: Any, field: str) -> list[Mapping[str, Any]]:
 
 def _colors(lines: Series) -> dict[Any, str]:
     return {
-        node_type: _SERIES_COLORS[index % len(_SERIES_COLORS)]
+        node_type: SERIES_COLORS[index % len(SERIES_COLORS)]
         for index, node_type in enumerate(lines)
     }
 
@@ -304,7 +219,7 @@ def _widths(axes: Axes, lines: Series) -> None:
     for y in lines.values():
         x = [position + 1.0 for position in range(len(y))]
         axes.plot(
-            x, list(map(_log10, y)), color=_color("muted"), linewidth=1, dashes=(1, 2)
+            x, list(map(_log10, y)), color=hue("muted"), linewidth=1, dashes=(1, 2)
         )
     widths = [value for y in lines.values() for value in y if not math.isnan(value)]
     _name_level(axes, _log10(max(widths, default=math.nan)), "width")
@@ -312,7 +227,7 @@ def _widths(axes: Axes, lines: Series) -> None:
 
 def _level(axes: Axes, value: float, label: str) -> None:
     if not math.isnan(value):
-        axes.axhline(value, color=_color("muted"), linewidth=1, dashes=(1, 2))
+        axes.axhline(value, color=hue("muted"), linewidth=1, dashes=(1, 2))
         _name_level(axes, value, label)
 
 
@@ -324,7 +239,7 @@ def _name_level(axes: Axes, value: float, label: str) -> None:
             xycoords=axes.get_yaxis_transform(),
             va="center",
             annotation_clip=False,
-            color=_color("muted"),
+            color=hue("muted"),
         )
 
 
@@ -341,9 +256,9 @@ def _line(
     axes.plot(
         x,
         drawn,
-        color=_color(color),
+        color=hue(color),
         linewidth=1.6 if dash == "solid" else 1.3,
-        linestyle=_LINES[dash],
+        linestyle=LINES[dash],
         marker="o",
         markersize=2.6,
         markevery=_marked(drawn),
@@ -356,7 +271,7 @@ def _line(
         linestyle="none",
         marker="v",
         markersize=4.5,
-        color=_color(color),
+        color=hue(color),
         transform=axes.get_xaxis_transform(),
     )
 

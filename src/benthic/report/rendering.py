@@ -1,4 +1,4 @@
-"""Diagnosis -> HTML, Markdown, text and JSON through one view of it."""
+"""Diagnosis or sweep -> HTML, Markdown, text and JSON through one view of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from typing import Any, TypeAlias
 import jinja2
 
 from benthic.errors import InputError
+from benthic.report.depth_table import (
+    depth_text,
+    depth_view,
+    fault_of,
+    is_sweep,
+    markdown_rows,
+)
 from benthic.report.gauges import GAUGES, PROBE, SIGNALS
 from benthic.report.wording import (
     DASH,
@@ -25,7 +32,7 @@ from benthic.report.wording import (
 )
 
 Document: TypeAlias = Mapping[str, Any]
-"""One diagnosis, as ``Diagnosis.to_dict()`` gives it."""
+"""One diagnosis or sweep, as its ``to_dict()`` gives it."""
 
 _READINGS = tuple(gauge.field for gauge in (*GAUGES, *SIGNALS, PROBE))
 _MOST_ROWS = 20  # of a layer table in a terminal; a longer one is abbreviated
@@ -35,7 +42,7 @@ def to_json(document: Document) -> str:
     r"""A document as strict JSON: NaN and infinity become null, with the reason.
 
     Args:
-        document: A diagnosis, or a document that holds several.
+        document: A diagnosis, a sweep, or a document that holds several.
 
     Example:
         >>> to_json({"verdict": "healthy", "seconds": float("nan")})
@@ -45,20 +52,20 @@ def to_json(document: Document) -> str:
 
 
 def from_json(text: str, *, argument: str = "FILE") -> list[dict[str, Any]]:
-    """Reads the diagnoses back that :func:`to_json` wrote.
+    """Reads the documents back that :func:`to_json` wrote.
 
     Args:
-        text: One diagnosis, or ``{"diagnoses": [one, …]}``.
+        text: One diagnosis, ``{"diagnoses": [one, …]}``, or one sweep.
         argument: What to call the text in an error.
 
     Raises:
-        InputError: If it is not JSON, or no diagnosis.
+        InputError: If it is not JSON, or neither.
 
     Example:
         >>> from_json('{"verdict": "healthy", "layers": []}')
         [{'verdict': 'healthy', 'layers': []}]
     """
-    remedy = "give a file that `benthic diagnose --json` wrote"
+    remedy = "give a file that `benthic diagnose --json` or `sweep --json` wrote"
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -87,6 +94,8 @@ def to_text(document: Document) -> str:
         verdict: healthy
         All is well.
     """
+    if is_sweep(document):
+        return depth_text(_strict(document))
     view = _view(document)
     parts = [f"verdict: {view['headline']}", view["summary"]]
     about = [view[key] for key in ("model", "data") if view[key]]
@@ -121,8 +130,11 @@ def to_markdown(document: Document) -> str:
         <BLANKLINE>
         All is well.
     """
-    template = _templates(escape=False).get_template("page.md.jinja")
-    text = template.render(view=_view(document))
+    page, view = "page.md.jinja", _view
+    if is_sweep(document):
+        page, view = "sweep.md.jinja", depth_view
+    template = _templates(escape=False).get_template(page)
+    text = template.render(view=view(_strict(document)))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
@@ -130,7 +142,7 @@ def to_html(documents: Sequence[Document], *, title: str = "Benthic diagnosis") 
     """Documents as one HTML page that needs nothing else: no network, no script.
 
     Args:
-        documents: Diagnoses, in the order in which they are shown.
+        documents: Diagnoses, or sweeps, in the order in which they are shown.
         title: Heading of the page.
 
     Example:
@@ -138,14 +150,14 @@ def to_html(documents: Sequence[Document], *, title: str = "Benthic diagnosis") 
         >>> "<script" in page, "&lt;script&gt;" in page
         (False, True)
     """
-    views = [
-        {**_view(document), "sections": _pictures(_strict(document), index)}
-        for index, document in enumerate(documents)
-    ]
     # Imported here: a table in a terminal need not wait for matplotlib.
     from benthic.report.svg import PALETTE
 
-    template = _templates(escape=True).get_template("page.html.jinja")
+    are_sweeps = all(map(is_sweep, documents))
+    view_of = _sweep_page if are_sweeps else _diagnosis_page
+    views = [view_of(_strict(doc), index) for index, doc in enumerate(documents)]
+    page = "sweep.html.jinja" if are_sweeps else "page.html.jinja"
+    template = _templates(escape=True).get_template(page)
     return template.render(views=views, title=title, palette=PALETTE)
 
 
@@ -158,16 +170,32 @@ def _templates(*, escape: bool) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     templates.filters["md"] = escape_markdown
+    templates.filters["markdown_rows"] = markdown_rows
     return templates
+
+
+def _sweep_page(document: Document, index: int) -> dict[str, Any]:
+    from benthic.report.curves import depth_pictures
+
+    pictures = depth_pictures(document, _prefix(document, index))
+    return {**depth_view(document), "pictures": pictures}
+
+
+def _diagnosis_page(document: Document, index: int) -> dict[str, Any]:
+    return {**_view(document), "sections": _pictures(document, index)}
+
+
+def _prefix(document: Document, index: int) -> str:
+    # Two reports in one notebook are one page: their ids must differ too.
+    digest = hashlib.sha256(to_json(document).encode()).hexdigest()[:6]
+    return f"b{digest}-{index}"
 
 
 def _pictures(document: Document, index: int) -> list[dict[str, Any]]:
     # Imported here: a table in a terminal need not wait for matplotlib.
     from benthic.report import plots
 
-    # Two reports in one notebook are one page: their ids must differ too.
-    digest = hashlib.sha256(to_json(document).encode()).hexdigest()[:6]
-    prefix = f"b{digest}-{index}"
+    prefix = _prefix(document, index)
     sections = {
         "Gauges by layer": plots.gauge_pictures(document, prefix),
         "What training sends back": plots.signal_pictures(document, prefix),
@@ -283,6 +311,8 @@ def _fault(document: Any) -> str:
     """Why this is no diagnosis, or nothing."""
     if not isinstance(document, dict):
         return f"a JSON {type(document).__name__} instead of an object"
+    if is_sweep(document):
+        return fault_of(document)
     if not isinstance(document.get("verdict"), str):
         return "JSON without a verdict"
     for name, value, kind in _expected(document):

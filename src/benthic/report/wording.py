@@ -150,7 +150,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], most: int) -> li
         max(len(text) for text in (*head, *column))
         for head, column in zip(heads, zip(*shown, strict=True), strict=True)
     ]
-    is_text = [name in ("name", "node_type") for name in header]
+    is_text = [name in ("name", "node_type", "treatment") for name in header]
 
     def line(cells: Sequence[str]) -> str:
         padded = (

@@ -96,7 +96,9 @@ def hears_everyone(module: nn.Module) -> bool:
 
 
 def _uses_gcn_norm(conv: MessagePassing | None) -> bool:
-    return hasattr(sys.modules.get(type(conv).__module__), "gcn_norm")
+    # Also of a class derived from one of PyG's, such as the accelerated layers.
+    modules = {cls.__module__ for cls in type(conv).__mro__}
+    return any(hasattr(sys.modules.get(name), "gcn_norm") for name in modules)
 
 
 def find_layers(model: nn.Module, names: Sequence[str] | None = None) -> list[Layer]:

@@ -1,0 +1,122 @@
+"""Accuracy by depth: ``python -m benchmarks.depth [ROW …] [--graph cora]``.
+
+Every finished cell (row, graph, depth) is one line of ``results/cells.jsonl``, written
+as it ends: an interrupted run goes on where it stopped, and a torn line is run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch_geometric.data import Data
+
+from benchmarks.depth.rows import DEPTHS, ROWS, Row
+from benthic import load
+from benthic.metrics import dead_fraction, effective_rank
+from benthic.training import train_together
+
+CELLS = Path(__file__).parent / "results" / "cells.jsonl"
+
+
+def finished() -> dict[tuple[str, str, int], dict[str, Any]]:
+    """Cells that are done, the last line of each."""
+    cells = {}
+    for line in CELLS.read_text().splitlines() if CELLS.exists() else ():
+        try:
+            cell = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        cells[cell["row"], cell["graph"], cell["depth"]] = cell
+    return cells
+
+
+def run(name: str, row: Row, graph: str, depth: int) -> dict[str, Any]:
+    """Trains all seeds of a cell and reads their last hidden layer."""
+    data = load(graph)
+    data.x = data.x * row.scale
+    seeds = list(row.seeds_at(depth))
+    protocol = row.protocol_of(graph)
+    models = [row.build(data, graph, depth, seed) for seed in seeds]
+    start = time.process_time()
+    runs = train_together(models, data, protocol, seeds=seeds)
+    return {
+        "row": name,
+        "conv": row.conv,
+        "graph": graph,
+        "depth": depth,
+        "seeds": seeds,
+        **{
+            split: [round(100 * run.metrics[split], 2) for run in runs]
+            for split in ("train", "val", "test")
+        },
+        "best_epoch": [run.best_epoch for run in runs],
+        "epochs": [len(run.losses) for run in runs],
+        "cpu_seconds": round(time.process_time() - start, 1),
+        **gauges(models, data),
+        "protocol": {
+            key: value
+            for key, value in dataclasses.asdict(protocol).items()
+            if isinstance(value, int | float | None)
+        },
+    }
+
+
+@torch.no_grad()
+def gauges(models: list[nn.Module], data: Data) -> dict[str, list[float]]:
+    """Diversity of what the last map reads: its rank and its dead rows."""
+    ranks, dead = [], []
+    for model in models:
+        state = last_state(model, data)
+        ranks.append(round(float(effective_rank(state)), 2))
+        dead.append(round(float(dead_fraction(state)), 4))
+    return {"effective_rank": ranks, "dead_fraction": dead}
+
+
+def last_state(model: nn.Module, data: Data) -> torch.Tensor:
+    """States after the last propagation, before the map to logits."""
+    seen: list[torch.Tensor] = []
+    stack = getattr(model, "stack", model)
+    last = stack.lin_out if hasattr(stack, "lin_out") else stack.convs[-1]
+    handle = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        model.eval()(data.x, data.edge_index)
+    finally:
+        handle.remove()
+    spread = getattr(stack, "propagation", None)
+    # Propagation is linear: what it does to logits it does to what they are made of.
+    return seen[-1] if spread is None else spread(seen[-1], data.edge_index)
+
+
+def main() -> None:
+    """Runs what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", default=[])
+    parser.add_argument("--graph", action="append")
+    parser.add_argument("--max-depth", type=int, default=max(DEPTHS))
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    CELLS.parent.mkdir(exist_ok=True)
+    for name in chosen.rows or ROWS:
+        row = ROWS[name]
+        for graph in chosen.graph or row.graphs:
+            for depth in row.depths:
+                if depth > chosen.max_depth or (name, graph, depth) in finished():
+                    continue
+                cell = run(name, row, graph, depth)
+                with CELLS.open("a") as file:
+                    file.write(json.dumps(cell) + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+                print(name, graph, depth, cell["test"], cell["cpu_seconds"], flush=True)
+
+
+if __name__ == "__main__":
+    main()

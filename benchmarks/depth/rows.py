@@ -1,0 +1,219 @@
+"""The rows of the depth table: one network a line, at every depth.
+
+Settings were chosen on validation nodes alone (``choose.py``), one for each graph and
+the same at every depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch_geometric.data import Data
+from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
+from torch_geometric.nn.models import MLP
+
+from benthic.nn import (
+    APPNP,
+    AntiSymmetric,
+    BatchNorm,
+    DeepGCN,
+    DeepGNN,
+    DenseResidual,
+    DiffGroupNorm,
+    DropEdge,
+    DropMessage,
+    DropNode,
+    GeneralizedPageRank,
+    GradientGating,
+    IdentityMap,
+    InitialResidual,
+    LayerNorm,
+    MeanSubtractionNorm,
+    NodeNorm,
+    PairNorm,
+    Residual,
+    SkipNode,
+)
+from benthic.training import Protocol, build
+
+DEPTHS = (2, 4, 8, 16, 32, 64, 128, 256)
+GRAPHS = ("cora", "citeseer", "pubmed")
+
+Network = Callable[..., nn.Module]
+"""Features, classes, depth (and parts) -> network."""
+
+
+def gin(in_channels: int, out_channels: int) -> GINConv:
+    return GINConv(MLP([in_channels, out_channels, out_channels], norm=None))
+
+
+def gat(in_channels: int, out_channels: int) -> GATConv:
+    return GATConv(in_channels, out_channels // 8, heads=8)
+
+
+CONVS = {"gcn": GCNConv, "sage": SAGEConv, "gat": gat, "gin": gin}
+"""Each has square layers of 64 channels in a stack."""
+
+STANDARD = Protocol(epochs=200, lr=0.01, weight_decay=5e-4, patience=50)
+"""What most published tables use; a network that learns nothing for 50 epochs stops."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Args:
+        network: Builds it.
+        conv: The layer, as the table names it.
+        protocol: How it is trained; ``by_graph`` changes it.
+        by_graph: Changes of the protocol for one graph.
+        parts: Arguments of the network for one graph.
+        scale: Factor of the input features, which sum to 1 in every row: larger ones
+            let Adam's steps of one size get on faster.
+        seeds: Seeds at depths up to ``deep`` and beyond it.
+        deep: See ``seeds``.
+        depths: Depths to run.
+        graphs: Graphs to run.
+    """
+
+    network: Network
+    conv: str = "gcn"
+    protocol: Protocol = STANDARD
+    by_graph: dict[str, dict[str, Any]] = field(default_factory=dict)
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scale: float = 1.0
+    seeds: tuple[int, int] = (3, 1)
+    deep: int = 64
+    depths: tuple[int, ...] = DEPTHS
+    graphs: tuple[str, ...] = ("cora",)
+
+    def protocol_of(self, graph: str) -> Protocol:
+        """How the row is trained on a graph."""
+        return replace(self.protocol, **self.by_graph.get(graph, {}))
+
+    def seeds_at(self, depth: int) -> range:
+        """The seeds of a depth."""
+        return range(self.seeds[depth > self.deep])
+
+    def build(self, data: Data, graph: str, depth: int, seed: int) -> nn.Module:
+        """The network of a cell; the caller's random state stays."""
+        classes = int(data.y.max()) + 1
+        parts = self.parts.get(graph, {})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.network(data.num_features, classes, depth, **parts)
+
+
+def plain(conv: str) -> Network:
+    return lambda ins, outs, depth: build(conv, ins, 64, outs, num_layers=depth)
+
+
+def stack(conv: str = "gcn", dropout: float = 0.5, **parts: Any) -> Network:
+    return lambda ins, outs, depth: DeepGNN(
+        CONVS[conv], ins, 64, outs, depth, dropout=dropout, **parts
+    )
+
+
+def default(
+    ins: int, outs: int, depth: int, alpha: float = 0.1, dropout: float = 0.5
+) -> nn.Module:
+    """Personalized PageRank of an MLP, with DropNode: GRAND's parts."""
+    return DeepGNN(
+        GCNConv,
+        ins,
+        64,
+        outs,
+        num_layers=0,
+        propagation=APPNP(depth, alpha=alpha),
+        drop=DropNode(0.5),
+        dropout=dropout,
+    )
+
+
+GRAND = Protocol(
+    epochs=600,
+    lr=0.01,
+    weight_decay=5e-3,
+    samples=2,
+    consistency=1.0,
+    temperature=0.5,
+    patience=150,
+)
+GCNII = Protocol(
+    epochs=1000,
+    lr=0.01,
+    weight_decay=5e-4,
+    hidden_weight_decay=0.01,
+    patience=100,
+)
+
+ROWS: dict[str, Row] = {
+    "default": Row(
+        default,
+        protocol=GRAND,
+        by_graph={
+            "cora": {"consistency": 3.0},
+            "citeseer": {"temperature": 0.3, "patience": 100},
+            "pubmed": {"temperature": 0.2, "epochs": 200, "patience": 60},
+        },
+        parts={"cora": {"alpha": 0.15}, "citeseer": {"alpha": 0.2}},
+        scale=10.0,
+        seeds=(10, 10),
+        graphs=GRAPHS,
+    ),
+    "initial_residual+identity_map": Row(
+        stack(dropout=0.6, residual=InitialResidual(0.1), identity_map=IdentityMap()),
+        protocol=GCNII,
+        scale=10.0,
+        seeds=(10, 3),
+    ),
+    "none": Row(plain("gcn"), graphs=GRAPHS),
+    "residual+layer_norm": Row(stack(residual=Residual(), norm=LayerNorm)),
+    "deep_gcn": Row(lambda ins, outs, depth: DeepGCN(ins, 64, outs, depth)),
+    "residual": Row(stack(residual=Residual())),
+    "residual+batch_norm": Row(stack(residual=Residual(), norm=BatchNorm)),
+    "dense_residual+layer_norm": Row(stack(residual=DenseResidual(), norm=LayerNorm)),
+    "initial_residual": Row(stack(residual=InitialResidual(0.1))),
+    "jumping_max": Row(stack(jump="max")),
+    "gradient_gating": Row(stack(residual=GradientGating())),
+    "anti_symmetric": Row(stack(residual=AntiSymmetric)),
+    "layer_norm": Row(stack(norm=LayerNorm)),
+    "node_norm": Row(stack(norm=NodeNorm)),
+    "pair_norm": Row(stack(norm=PairNorm)),
+    "mean_norm": Row(stack(norm=MeanSubtractionNorm)),
+    "group_norm": Row(stack(norm=DiffGroupNorm)),
+    "batch_norm": Row(stack(norm=BatchNorm)),
+    "drop_edge": Row(stack(drop=DropEdge(0.5))),
+    "drop_node": Row(stack(drop=DropNode(0.5))),
+    "drop_message": Row(stack(drop=DropMessage(0.5)), depths=(2, 4, 8, 16, 32, 64)),
+    "skip_node": Row(stack(residual=SkipNode(0.5))),
+    "gpr": Row(
+        lambda ins, outs, depth: DeepGNN(
+            GCNConv, ins, 64, outs, 0, propagation=GeneralizedPageRank(depth, 0.1)
+        )
+    ),
+    **{
+        f"{conv}: {name}": replace(row, conv=conv)
+        for conv in ("sage", "gin", "gat")
+        for name, row in {
+            "none": Row(plain(conv), depths=(2, 4, 8, 16, 32, 64), seeds=(3, 3)),
+            "residual+layer_norm": Row(
+                stack(conv, residual=Residual(), norm=LayerNorm),
+                depths=(2, 4, 8, 16, 32, 64),
+            ),
+            "initial_residual+identity_map": Row(
+                stack(
+                    conv,
+                    residual=InitialResidual(0.1),
+                    identity_map=IdentityMap(),
+                    norm=LayerNorm,
+                ),
+                depths=(2, 4, 8, 16, 32, 64),
+            ),
+        }.items()
+    },
+}

@@ -1,0 +1,206 @@
+"""Which treatment goes where in a model, and what is left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+from torch_geometric.nn import MessagePassing
+
+from benthic.errors import InputError
+from benthic.nn.acceleration import accelerate
+from benthic.trace import Layer, find_layers
+from benthic.treatment.arguments import parameter_names
+from benthic.treatment.widths import Widths, layer_widths
+
+
+@dataclass
+class Site:
+    """One layer at one node type, and what becomes of it there.
+
+    Args:
+        layer: The layer.
+        node_type: The node type, or "".
+        widths: Channels that it takes and returns.
+        starts_because: Why no skip can act here; "" if one can.
+        ends_because: Why no norm may act here; "" if one may.
+    """
+
+    layer: Layer
+    node_type: str
+    widths: Widths
+    starts_because: str = ""
+    ends_because: str = ""
+    inserted: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The layer's name, with its node type where there are types."""
+        name = self.layer.name or "the model"
+        return f"{name} ({self.node_type})" if self.node_type else name
+
+    @property
+    def kind(self) -> str:
+        """The class of the layer."""
+        first = type(next(iter(self.layer.modules.values())))
+        is_fast = first.__module__ == accelerate.__module__
+        return (first.__mro__[1] if is_fast else first).__name__
+
+    @property
+    def channels(self) -> int:
+        """Width of what the layer returns.
+
+        Raises:
+            InputError: If it cannot be told.
+        """
+        if self.widths.returned is None:
+            raise InputError(
+                "model",
+                f"layer {self.name} of unknown width",
+                "set its attribute out_channels",
+            )
+        return self.widths.returned
+
+
+def find_sites(model: nn.Module) -> list[Site]:
+    """The message-passing layers of a model, by node type, in order of definition.
+
+    Args:
+        model: Any module.
+
+    Raises:
+        InputError: If the model has none.
+
+    Example:
+        >>> from torch_geometric.nn import GCN
+        >>> [(s.name, s.starts_because) for s in find_sites(GCN(6, 8, 3))]
+        [('convs.0', '6 -> 8 channels'), ('convs.1', ''), ('convs.2', '')]
+    """
+    try:
+        layers = [layer for layer in find_layers(model) if layer.convs]
+    except InputError:
+        layers = []
+    if not layers:
+        raise InputError(
+            "model",
+            f"no message-passing layer in {type(model).__name__}",
+            "give a model of PyG layers (torch_geometric.nn.MessagePassing)",
+        )
+    if not layers[0].name:
+        raise InputError(
+            "model",
+            f"a single layer ({type(model).__name__})",
+            "give the model that holds it",
+        )
+    sites = [
+        Site(layer, node_type, widths)
+        for layer in layers
+        for node_type, widths in layer_widths(layer).items()
+    ]
+    for node_type in {site.node_type for site in sites}:
+        own = [site for site in sites if site.node_type == node_type]
+        for before, site in zip([None, *own], own, strict=False):
+            site.starts_because = _starts(site, before, is_shared(model, site, own))
+        if own[-1].starts_because or not is_shared(model, own[-1], own):
+            own[-1].ends_because = _ends(model, own[-1], layers)
+    return sites
+
+
+def is_shared(model: nn.Module, site: Site, others: Sequence[Site]) -> bool:
+    """Whether a layer may run several times: it has two names, or is the only one.
+
+    Args:
+        model: The model.
+        site: The layer.
+        others: All layers.
+    """
+    return len(others) == 1 or has_two_names(model, site.layer)
+
+
+def has_two_names(model: nn.Module, layer: Layer) -> bool:
+    """Whether a layer is in several places of its model.
+
+    Args:
+        model: The model.
+        layer: One of its layers.
+    """
+    modules = [m for _, m in model.named_modules(remove_duplicate=False)]
+    return any(
+        sum(module is own for module in modules) > 1 for own in layer.modules.values()
+    )
+
+
+def _starts(site: Site, before: Site | None, is_shared: bool) -> str:
+    taken, returned = site.widths
+    if None not in (taken, returned) and taken != returned:
+        return f"{taken} -> {returned} channels"
+    if before is None and not is_shared:
+        return "the stream starts here"
+    if before is not None and taken is None:
+        known = before.widths.returned
+        if None not in (known, returned) and known != returned:
+            return f"{known} -> {returned} channels"
+    return ""
+
+
+def _ends(model: nn.Module, site: Site, layers: Sequence[Layer]) -> str:
+    """Why the last layer gets no norm: what it returns may be the answer."""
+    inside = {
+        m for layer in layers for own in layer.modules.values() for m in own.modules()
+    }
+    for module in model.modules():
+        width = getattr(module, "in_features", getattr(module, "in_channels", None))
+        maps = hasattr(module, "out_features") or hasattr(module, "out_channels")
+        if module in inside or module is model or not (maps and isinstance(width, int)):
+            continue
+        if site.widths.returned and width > 0 and width % site.widths.returned == 0:
+            return ""
+    return "the model's output"
+
+
+def drops_refusal(conv: MessagePassing) -> str:
+    """Why edges of a convolution cannot be dropped; "" if they can.
+
+    Args:
+        conv: One convolution.
+    """
+    if getattr(conv, "cached", False):
+        return "cached=True, which keeps the first graph for ever"
+    return "" if takes_edges(conv) else "no input edge_index"
+
+
+def takes_edges(conv: MessagePassing) -> bool:
+    """Whether a convolution takes a list of edges.
+
+    Args:
+        conv: One convolution.
+    """
+    names = parameter_names(type(conv))
+    from_pyg = type(conv).__module__.startswith("torch_geometric.")
+    return "edge_index" in names or not (from_pyg and names)
+
+
+def describe(sites: Sequence[Site]) -> str:
+    """The widths of layers, for messages.
+
+    Args:
+        sites: The layers.
+    """
+    return ", ".join(f"{site.name}: {site.widths}" for site in sites)
+
+
+def label(treatment: Any) -> str:
+    """What a treatment is called in tables and messages.
+
+    Args:
+        treatment: What the user gave.
+    """
+    if isinstance(treatment, type):
+        return treatment.__name__
+    text = repr(treatment)
+    if "\n" in text:  # torch shows what is inside
+        text = f"{type(treatment).__name__}({treatment.extra_repr()})"
+    return text.removesuffix("()")

@@ -1,0 +1,416 @@
+"""prescribe() -> Prescription: what helps this model on this graph, found by trial."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+from torch import nn
+from torch_geometric.data import Data, HeteroData
+
+from benthic import report
+from benthic.checks.controls import isolated_copy
+from benthic.diagnosis import Diagnosis, diagnose
+from benthic.errors import InputError
+from benthic.report.wording import cell, figure, table
+from benthic.training import Protocol
+from benthic.treatment.shortlist import Candidate, shortlist, written
+from benthic.treatment.trial import (
+    Gain,
+    OutOfTimeError,
+    Reached,
+    Trials,
+    gain,
+    without_test,
+)
+
+LEAVE_ALONE = "leave it alone"
+
+_MOST_TRIALS = 6
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one trial showed; the test split is in none of it.
+
+    Args:
+        treatment: The treatments and the changes of the protocol; ``"untreated"``.
+        outcome: ``"chosen"``, ``"tried"``, or why it was not.
+        reason: Why it was on the list.
+        val: Validation score of each seed.
+        mean: Their mean; None where nothing was trained.
+        std: Their standard deviation; None for one seed.
+        gain: Mean gain over the untreated, seed by seed.
+        standard_error: Of the gain, over seeds and validation nodes.
+        seconds: Wall time.
+    """
+
+    treatment: str
+    outcome: str
+    reason: str
+    val: tuple[float, ...] = ()
+    mean: float | None = None
+    std: float | None = None
+    gain: float | None = None
+    standard_error: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Prescription:
+    """What helps a model, and how that was found.
+
+    Args:
+        verdict: ``"leave it alone"``, or the treatments that won.
+        summary: The verdict in one or two sentences.
+        model: The trained network: of the best seed by validation, or a copy of the
+            user's own.
+        treatments: What won, to give to :func:`~benthic.treatment.treat`; or nothing.
+        protocol: How the trials were trained, with the changes of what won.
+        diagnosis: Of the user's model as it was handed over, without the test split.
+        retrained: Of the untreated network trained anew, where that was better than
+            the user's; the short list then answers this one.
+        table: A row for each candidate, the untreated network first.
+        kept: Parameters that could not be made anew, and that all trials shared.
+        seconds: Wall time.
+    """
+
+    verdict: str
+    summary: str
+    model: nn.Module
+    treatments: tuple[Any, ...]
+    protocol: Protocol
+    diagnosis: Diagnosis
+    retrained: Diagnosis | None
+    table: tuple[Row, ...]
+    kept: tuple[str, ...]
+    seconds: float
+
+    @property
+    def code(self) -> str:
+        """The line that applies the treatments to one's own model; or a remark."""
+        if not self.treatments:
+            return "# nothing to apply"
+        parts = ", ".join(map(written, self.treatments))
+        return f"treated = benthic.treat(model, {parts})"
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table, one row per candidate."""
+        return pd.DataFrame([asdict(row) for row in self.table])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The prescription as plain values; undefined ones are None."""
+        plain: dict[str, Any] = json.loads(self.to_json())
+        return plain
+
+    def to_json(self) -> str:
+        """One JSON document."""
+        protocol = {**vars(self.protocol), "metric": self.protocol.metric.__name__}
+        document = {
+            "benthic": version("benthic"),
+            "verdict": self.verdict,
+            "summary": self.summary,
+            "code": self.code,
+            "treatments": list(map(written, self.treatments)),
+            "protocol": protocol,
+            "table": [asdict(row) for row in self.table],
+            "kept": list(self.kept),
+            "diagnosis": json.loads(self.diagnosis.to_json()),
+            "retrained": self.retrained and json.loads(self.retrained.to_json()),
+            "seconds": self.seconds,
+        }
+        return report.to_json(document)
+
+    def __str__(self) -> str:
+        lines = [f"Prescription: {self.verdict}", self.summary, ""]
+        if self.retrained is not None:
+            lines += [f"As handed over: {self.diagnosis.summary}"]
+        lines += [f"Diagnosis: {(self.retrained or self.diagnosis).summary}", ""]
+        header = ("treatment", "val_mean", "std", "gain", "error", "seconds", "outcome")
+        rows = [
+            [
+                row.treatment,
+                *map(_figure, (row.mean, row.std, row.gain, row.standard_error)),
+                figure(row.seconds and round(row.seconds, 1)),
+                row.outcome.partition(":")[0],
+            ]
+            for row in self.table
+        ]
+        lines += [*table(header, rows, most=20), "", "Why these:"]
+        for row in self.table[1:]:
+            _, _, refusal = row.outcome.partition(": ")
+            note = f" [{cell(refusal)}]" if refusal else ""
+            lines.append(f"- {row.treatment}: {row.reason}{note}")
+        if self.kept:
+            lines += ["", f"Not made anew in the trials: {', '.join(self.kept)}"]
+        return "\n".join([*lines, "", "To apply it:", f"    {self.code}", *self._how()])
+
+    def _how(self) -> list[str]:
+        """How to train it, where that is not as the trials without treatment were."""
+        changed = {
+            name: value
+            for name, value in vars(self.protocol).items()
+            if value != getattr(Protocol(), name) and name != "metric"
+        }
+        if not self.treatments or not changed:
+            return []
+        fields = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+        return [f"    benthic.training.train(treated, data, {fields})"]
+
+
+def prescribe(
+    model: nn.Module,
+    data: Data | HeteroData,
+    *,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    seeds: int = 3,
+    protocol: Protocol | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Prescription:
+    r"""Finds by trial which treatments help a model on a graph, if any does.
+
+    The model is diagnosed; the findings call for a short list of treatments; each is
+    put into copies with new weights, which are trained, several seeds together, under
+    the budget that the untreated network gets too. The highest mean validation score
+    wins if its gain is more than chance would show,
+
+    .. math:: \text{gain} > \max(1, \, \text{E}[\max_{i \le k} z_i]) \cdot \text{SE},
+        \qquad \text{gain} \ge 1 / N_\text{val}
+
+    where SE is the standard error of the gain, paired over seeds and nodes
+    (:func:`~benthic.treatment.trial.gain`), and the expectation what the best of
+    :math:`k` useless candidates reaches by luck, in standard errors. Otherwise, or if
+    the user's own model is as good already, the verdict is ``"leave it alone"``.
+
+    The test split is never read: its mask and labels are taken away before anything
+    is trained or diagnosed, and no table shows a test score, since a choice that was
+    made beside test scores spoils them. Measure it once, at the end, on ``rx.model``.
+    The trap: a score on few validation nodes picks by luck; look at ``gain`` and its
+    ``standard_error``. An interruption (``Ctrl-C``) ends it without a result; what
+    limits it with one is ``minutes``.
+
+    Args:
+        model: Any module with PyG layers, trained or not; stays as it is. Trials start
+            from new weights.
+        data: One graph with labels ``y``, a ``train_mask`` and a ``val_mask``.
+        epochs: Passes over the graph of each trial; the protocol's by default (200).
+        minutes: Starts no trial after this time, and stops the one that runs; the
+            untreated network is always finished.
+        seeds: Networks of each candidate.
+        protocol: How to train, and what the scores measure; a candidate may change it.
+        progress: Told what is being done.
+
+    Raises:
+        InputError: If there is no validation split, or the model cannot be treated.
+
+    Example:
+        >>> from torch_geometric.nn import GCN
+        >>> graph = Data(
+        ...     x=torch.eye(4),
+        ...     y=torch.tensor([0, 0, 1, 1]),
+        ...     edge_index=torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2]]),
+        ...     train_mask=torch.tensor([True, False, True, False]),
+        ...     val_mask=torch.tensor([False, True, False, True]),
+        ... )
+        >>> rx = prescribe(GCN(4, 8, 2, 2), graph, epochs=30, seeds=2)
+        >>> rx.verdict, rx.treatments
+        ('leave it alone', ())
+    """
+    start = time.monotonic()
+    _check_budget(epochs, minutes, seeds)
+    protocol = protocol or Protocol()
+    if epochs is not None:
+        protocol = replace(protocol, epochs=epochs)
+    say = progress or (lambda _: None)
+    blind = without_test(data)
+    # Before anything else: it meets a model that cannot be copied, called or read.
+    diagnosis = diagnose(model, blind, progress=say)
+    deadline = None if minutes is None else start + 60 * minutes
+    trials = Trials(model, blind, protocol, range(seeds), deadline)
+    own = trials.own()
+    say("training the untreated network")
+    untreated = trials.untreated()
+    retrained = None
+    if own < untreated.mean:
+        retrained = diagnose(untreated.best, blind, progress=say)
+    tried = _try_all(trials, shortlist(retrained or diagnosis), untreated, say)
+    choice = _choose(tried, untreated, own, len(trials.y))
+    return Prescription(
+        choice.verdict,
+        choice.summary,
+        isolated_copy(model).eval() if choice.reached is None else choice.reached.best,
+        choice.treatments,
+        replace(protocol, **choice.changes),
+        diagnosis,
+        retrained,
+        _rows(tried, untreated, choice),
+        trials.kept,
+        time.monotonic() - start,
+    )
+
+
+def _check_budget(epochs: int | None, minutes: float | None, seeds: int) -> None:
+    if epochs is not None and epochs < 1:
+        raise InputError("epochs", str(epochs), "give 1 or more")
+    if seeds < 1:
+        raise InputError("seeds", str(seeds), "give 1 or more")
+    if minutes is not None and not minutes > 0:
+        raise InputError("minutes", str(minutes), "give more than 0, or None")
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A candidate and what came of it."""
+
+    candidate: Candidate
+    outcome: str = "tried"
+    reached: Reached | None = None
+    gain: Gain | None = None
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What is recommended; without a network, the user's own."""
+
+    verdict: str
+    summary: str
+    reached: Reached | None
+    candidate: Candidate | None = None
+
+    @property
+    def treatments(self) -> tuple[Any, ...]:
+        return self.candidate.treatments if self.candidate else ()
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return dict(self.candidate.changes) if self.candidate else {}
+
+
+def _try_all(
+    trials: Trials,
+    candidates: Any,
+    untreated: Reached,
+    say: Callable[[str], None],
+) -> list[_Tried]:
+    """Tries candidates until there are enough; those refused do not count."""
+    tried: list[_Tried] = []
+    count = 0
+    for candidate in candidates:
+        if count == _MOST_TRIALS:
+            break
+        if trials.is_out_of_time:
+            found = _Tried(candidate, "not tried: the time was used up")
+        else:
+            say(f"trial {count + 1} of at most {_MOST_TRIALS}: {candidate.name}")
+            found = _try(trials, candidate, untreated)
+        tried.append(found)
+        count += not found.outcome.startswith("cannot be applied")
+    return tried
+
+
+def _try(trials: Trials, candidate: Candidate, untreated: Reached) -> _Tried:
+    try:
+        reached = trials.treated(candidate)
+    except InputError as error:
+        return _Tried(candidate, f"cannot be applied: {cell(error)}")
+    except OutOfTimeError as error:
+        return _Tried(candidate, f"not finished: the time was used up after {error}")
+    found = gain(reached.rows, untreated.rows, trials.y, trials.protocol.metric)
+    return _Tried(candidate, reached=reached, gain=found)
+
+
+def _choose(
+    tried: Sequence[_Tried], untreated: Reached, own: float, num_val: int
+) -> _Choice:
+    """The best candidate that beats chance, by validation alone."""
+    finished = [t for t in tried if t.reached and t.gain]
+    winners = [t for t in finished if _beats_chance(t.gain, len(finished), num_val)]
+    best = max(winners, key=lambda t: _mean(t.reached), default=None)
+    level = best.reached if best else untreated
+    assert level is not None
+    if own >= (level.mean if best else max(level.val)):
+        summary = (
+            f"The model as it is reaches {own:.3f} on validation; under this budget "
+            f"nothing reached more: {level.mean:.3f} at best."
+        )
+        return _Choice(LEAVE_ALONE, summary, None)
+    if best is None or best.gain is None:
+        summary = _nothing_helps(finished, untreated)
+        return _Choice(LEAVE_ALONE, summary, untreated)
+    summary = (
+        f"Validation {level.mean:.3f} against {untreated.mean:.3f} untreated under the "
+        f"same budget: a gain of {best.gain.mean:.3f} with a standard error of "
+        f"{best.gain.standard_error:.3f}."
+    )
+    return _Choice(best.candidate.name, summary, level, best.candidate)
+
+
+def _nothing_helps(finished: Sequence[_Tried], untreated: Reached) -> str:
+    if not finished:
+        return f"No treatment was tried; untreated it reaches {untreated.mean:.3f}."
+    best = max(finished, key=lambda t: _mean(t.reached))
+    assert best.gain is not None
+    return (
+        f"No treatment gains more than chance would show: untreated "
+        f"{untreated.mean:.3f}, the best of {len(finished)} {_mean(best.reached):.3f}, "
+        f"a gain of {best.gain.mean:.3f} with a standard error of "
+        f"{best.gain.standard_error:.3f}."
+    )
+
+
+def _mean(reached: Reached | None) -> float:
+    return reached.mean if reached else float("-inf")
+
+
+def _beats_chance(found: Gain | None, num_tried: int, num_val: int) -> bool:
+    """Whether a gain is more than the luck of the best of so many, and one node."""
+    if found is None:
+        return False
+    # Blom's approximation of the largest of k standard normal numbers.
+    share = (num_tried - 0.375) / (num_tried + 0.25)
+    luck = max(1.0, statistics.NormalDist().inv_cdf(share))
+    # Means of float scores: a gain of exactly one node must not fall below itself.
+    is_a_node = found.mean >= 1 / num_val - 1e-9
+    return is_a_node and found.mean > luck * found.standard_error
+
+
+def _rows(
+    tried: Sequence[_Tried], untreated: Reached, choice: _Choice
+) -> tuple[Row, ...]:
+    is_chosen = choice.reached is untreated
+    rows = [_measured("untreated", is_chosen, "the reference", untreated, None)]
+    for each in tried:
+        name, reason = each.candidate.name, each.candidate.reason
+        if each.reached is None:
+            rows.append(Row(name, each.outcome, reason))
+        else:
+            is_chosen = each.candidate is choice.candidate
+            rows.append(_measured(name, is_chosen, reason, each.reached, each.gain))
+    return tuple(rows)
+
+
+def _measured(
+    name: str, is_chosen: bool, reason: str, reached: Reached, found: Gain | None
+) -> Row:
+    return Row(
+        name,
+        "chosen" if is_chosen else "tried",
+        reason,
+        reached.val,
+        reached.mean,
+        statistics.stdev(reached.val) if len(reached.val) > 1 else None,
+        found and found.mean,
+        found and found.standard_error,
+        reached.seconds,
+    )
+
+
+def _figure(value: float | None) -> str:
+    return figure(None) if value is None else f"{value:.3f}"

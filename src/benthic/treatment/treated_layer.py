@@ -1,0 +1,301 @@
+"""What is put around one layer: its skips, its norm, its drops."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch_geometric.nn import JumpingKnowledge
+
+from benthic.errors import InputError
+from benthic.nn.drop import SkipNode
+from benthic.nn.residual import (
+    AntiSymmetric,
+    GradientGating,
+    InitialResidual,
+    Residual,
+    Skip,
+)
+from benthic.treatment.arguments import (
+    Inputs,
+    Place,
+    edge_place,
+    is_edges,
+    is_graph,
+    is_state,
+    map_tensors,
+    name_of,
+    state_place,
+    target_states,
+)
+from benthic.treatment.passes import Pass, Running
+from benthic.treatment.stream import State, Stream, usable
+
+# These look at the first and the current state only, so that the others can go.
+_READ_ENDS = (Residual, InitialResidual, GradientGating, AntiSymmetric, SkipNode)
+
+
+class Join(nn.Module):
+    r"""Joins what a layer computed for one node type to its stream.
+
+    .. math:: x_{l+1} = \operatorname{skip}(h_l, (x_1, \dots, x_l)), \qquad
+        \text{returned: } \operatorname{norm}(x_{l+1})
+
+    Args:
+        skips: One after the other.
+        norm: Of what is returned.
+        jump: Jumping knowledge, where this is the last layer of the stream.
+    """
+
+    def __init__(
+        self,
+        skips: Sequence[Skip] = (),
+        norm: nn.Module | None = None,
+        jump: JumpingKnowledge | None = None,
+    ) -> None:
+        super().__init__()
+        self.skips = nn.ModuleList(skips)
+        self.norm = norm
+        self.jump = jump
+        self._takes_batch = norm is not None and (
+            "batch" in inspect.signature(norm.forward).parameters
+        )
+
+    def forward(
+        self,
+        h: Tensor,
+        states: Sequence[Tensor],
+        edge_index: Tensor | None = None,
+        batch: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The next state, and what the layer returns.
+
+        Args:
+            h: What the layer computed, ``[N, C]``.
+            states: The stream so far; empty where it starts.
+            edge_index: The graph, for skips that look at it.
+            batch: Graph of each node, for norms that look at it.
+        """
+        x = h
+        if states:
+            for skip in self.skips:
+                x = skip(x, states, edge_index)
+        returned = x
+        if self.jump is not None and states:
+            returned = self.jump([*states, x])
+        if self.norm is not None:
+            has_graphs = self._takes_batch and is_graph(batch)
+            fits = has_graphs and batch.size(0) == x.size(0)  # type: ignore[union-attr]
+            returned = self.norm(returned, batch=batch) if fits else self.norm(returned)
+        return x, returned
+
+
+class TreatedLayer(nn.Module):
+    """Hangs on one layer by hooks, and lets the treatments act around it.
+
+    Args:
+        name: Path of the layer in the model.
+        joins: By node type; by "" where there are no types.
+        running: Knows the pass that runs.
+        keeps_all: Whether a later skip asks for all states.
+        once: Whether the layer may run at one depth only.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        joins: Mapping[str, Join],
+        running: Running,
+        *,
+        keeps_all: bool,
+        once: bool,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.keys = {node_type: key_of(node_type) for node_type in joins}
+        self.joins = nn.ModuleDict({key_of(t): join for t, join in joins.items()})
+        self.keeps_all = keeps_all
+        self.once = once
+        self._running = running
+
+    def attach(self, module: nn.Module) -> None:
+        """Hangs on a module.
+
+        Args:
+            module: The layer, or a part of it that may be called instead.
+        """
+        module.register_forward_pre_hook(self.start, prepend=True, with_kwargs=True)
+        module.register_forward_hook(self.end, always_call=True)
+
+    def start(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """Notes where the layer's input comes from, before it runs."""
+        current = self._running.inside(self.name)
+        if current.running is not None:  # inside a block that is treated as a whole
+            return None
+        current.running = module
+        inputs = Inputs(args, kwargs)
+        current.graph = _graph(module, inputs)
+        if current.stream is None:
+            return None
+        current.stream.stop()
+        place = state_place(inputs)
+        states = {} if place is None else target_states(inputs[place])
+        current.origins = {t: current.stream.origin(x) for t, x in states.items()}
+        return self._drop_nodes(current, inputs, place)
+
+    def end(self, module: nn.Module, _: Any, out: Any) -> Any:
+        """Joins what the layer computed to its stream."""
+        current = self._running.now
+        if current is None or current.running is not module:
+            return None
+        current.running = None
+        if out is None:  # it raised
+            return None
+        joined = self._joined(current, out)
+        if current.stream is not None:
+            current.stream.start()
+        return joined
+
+    def _drop_nodes(
+        self, current: Pass, inputs: Inputs, place: Place | None
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        drop = current.drop_node
+        if drop is None or place is None or current.stream is None:
+            return None
+        stream = current.stream
+
+        def dropped(x: Tensor) -> Tensor:
+            return x if stream.origin(x) else current.drop_nodes(drop, x)
+
+        changed = inputs.replaced({place: map_tensors(inputs[place], dropped)})
+        return changed.args, changed.kwargs
+
+    def _joined(self, current: Pass, out: Any) -> Any:
+        if isinstance(out, tuple | list) and out:
+            first = self._joined(current, out[0])
+            if hasattr(out, "_fields"):
+                return type(out)(first, *out[1:])
+            return type(out)([first, *out[1:]])
+        if isinstance(out, Mapping):
+            return {
+                key: self._joined_type(current, str(key), h) for key, h in out.items()
+            }
+        return self._joined_type(current, "", out)
+
+    def _joined_type(self, current: Pass, node_type: str, h: Any) -> Any:
+        if not is_state(h):
+            return h
+        if current.num_nodes < 0 or not node_type:
+            current.num_nodes = h.size(0)
+        origin = current.origins.get(node_type)
+        stream = usable(origin, h, self.name) if current.stream is not None else ()
+        depth = origin.depth + 1 if origin is not None and stream else 0
+        self._refuse_again(current, depth)
+        state, returned = State(h), h
+        if node_type in self.keys:
+            join = self.joins[self.keys[node_type]]
+            state.x, returned = join(
+                h,
+                [s.x for s in stream],
+                current.graph[0] if current.graph else None,
+                current.batch(node_type),
+            )
+        if current.stream is not None:
+            kept = stream if self.keeps_all or len(stream) < 2 else stream[:1]
+            current.stream.produced(self.name, returned, (*kept, state), depth)
+        return returned
+
+    def _refuse_again(self, current: Pass, depth: int) -> None:
+        if self.once and current.depths.setdefault(self.name, depth) != depth:
+            raise InputError(
+                "treatments",
+                f"IdentityMap on layer {self.name!r}, which runs at several depths",
+                "leave it out, or give each depth a layer of its own",
+            )
+
+
+class Aside(nn.Module):
+    """Lets a module between two layers run unseen, as fast as it can.
+
+    Torch's fused attention and our own dropout take a slower way where each operation
+    is followed; what they return has the rows of what they were given anyway.
+
+    Args:
+        running: Knows the pass that runs.
+    """
+
+    def __init__(self, running: Running) -> None:
+        super().__init__()
+        self._running = running
+
+    def attach(self, module: nn.Module) -> None:
+        """Hangs on a module.
+
+        Args:
+            module: It returns a row for each row of its first input.
+        """
+        module.register_forward_pre_hook(self.start)
+        module.register_forward_hook(self.end, always_call=True)
+
+    def start(self, _: nn.Module, _args: Any) -> None:
+        """Follows no longer."""
+        stream = self._stream()
+        if stream is not None:
+            stream.stop()
+
+    def end(self, _: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+        """Follows again."""
+        stream = self._stream()
+        if stream is None:
+            return
+        first = out[0] if isinstance(out, tuple) else out
+        if args and isinstance(args[0], Tensor) and isinstance(first, Tensor):
+            stream.carry(args[0], first)
+        stream.start()
+
+    def _stream(self) -> Stream | None:
+        current = self._running.now
+        outside = current is not None and current.running is None
+        return current.stream if current is not None and outside else None
+
+
+def keeps_all(skips: Sequence[Any], jumps: Sequence[Any]) -> bool:
+    """Whether any treatment may ask for other states than the first and the last.
+
+    Args:
+        skips: Skips, or classes of them.
+        jumps: Jumping knowledge.
+
+    Example:
+        >>> keeps_all([Residual(), SkipNode()], [])
+        False
+    """
+    kinds = [skip if isinstance(skip, type) else type(skip) for skip in skips]
+    return bool(jumps) or not set(kinds) <= set(_READ_ENDS)
+
+
+def key_of(name: str) -> str:
+    """A name as a key of ``torch.nn.ModuleDict``, which has no dots and no "".
+
+    Args:
+        name: Path of a layer, or a node type.
+
+    Example:
+        >>> key_of("convs.0")
+        'convs_0'
+    """
+    return name.replace(".", "_") or "nodes"
+
+
+def _graph(module: nn.Module, inputs: Inputs) -> tuple[Any, ...]:
+    """Edges and their weights, where the layer was given one graph."""
+    place = edge_place(module, inputs)
+    if place is None or not is_edges(inputs[place]):
+        return ()
+    weights = (p for p in inputs.places if name_of(module, p) == "edge_weight")
+    weight = next((inputs[p] for p in weights if inputs[p] is not None), None)
+    return (inputs[place],) if weight is None else (inputs[place], weight)

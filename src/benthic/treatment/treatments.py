@@ -1,0 +1,325 @@
+"""Puts treatments around the layers of a copy of any model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, fx, nn
+from torch_geometric.data import Data, HeteroData
+
+from benthic.errors import InputError
+from benthic.nn.acceleration import accelerate
+from benthic.nn.dropout import FastDropout
+from benthic.trace import find_layers
+from benthic.treatment.arguments import Inputs, is_edges, is_state
+from benthic.treatment.graph_drops import EdgeDrops, MessageDrops
+from benthic.treatment.hetero import rewrite
+from benthic.treatment.insertion import (
+    attach_drops,
+    attach_identity_maps,
+    like,
+    make_joins,
+)
+from benthic.treatment.passes import (
+    Call,
+    Pass,
+    Running,
+    callers,
+    methods,
+)
+from benthic.treatment.placement import Site, find_sites, label
+from benthic.treatment.treated_layer import Aside, Join, TreatedLayer, keeps_all, key_of
+from benthic.treatment.wanted import Wanted, sort_treatments
+
+_Model = TypeVar("_Model")
+
+
+class Treatments(nn.Module):
+    """What :func:`treat` inserted: a child of the treated model.
+
+    ``print(treated.treatments)`` shows layer by layer what acts there, and what was
+    left out and why.
+
+    Args:
+        wanted: The treatments.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__()
+        self.running = Running()
+        self.layers = nn.ModuleDict()
+        self.edges = self.sent = self.nodes = self.propagation = None
+        if wanted.edge_drops:
+            drops = [copy.deepcopy(drop) for drop in wanted.edge_drops]
+            self.edges = EdgeDrops(drops, self.running)
+        if wanted.message_drops:
+            self.sent = MessageDrops(copy.deepcopy(wanted.message_drops[0]))
+        if wanted.node_drops:
+            self.nodes = copy.deepcopy(wanted.node_drops[0])
+        if wanted.propagations:
+            self.propagation = copy.deepcopy(wanted.propagations[0])
+        self.names = [label(t) for members in vars(wanted).values() for t in members]
+        self.mapped: set[str] = set()
+        self.rows: list[tuple[str, ...]] = []
+        self.follows = bool(
+            wanted.skips or wanted.jumps or wanted.node_drops or wanted.identity_maps
+        )
+        self.has_skips = bool(wanted.skips or wanted.jumps)
+
+    def start(self, owner: nn.Module, args: Any, kwargs: Any) -> Pass:
+        """Begins a call of the model.
+
+        Args:
+            owner: What is called.
+            args: Its positional inputs.
+            kwargs: Its keyword inputs.
+        """
+        return Pass(owner, Inputs(args, kwargs), self.follows, self.nodes)
+
+    def forward(self) -> None:
+        """Begins a call of a model whose calls are a graph (``to_hetero``)."""
+        self.running.now = Pass(self, Inputs((), {}), follows=False)
+
+    def finish(self, current: Pass, name: str, out: Any) -> Any:
+        """Spreads what the model returns over the graph, where that was asked for.
+
+        Args:
+            current: The pass that ends.
+            name: The method that returns.
+            out: What it returns.
+
+        Raises:
+            InputError: If the layers ran in another method, or no row is a node's.
+        """
+        if current.stream is not None:
+            current.stream.stop()
+        if self.propagation is None or current.num_nodes < 0:
+            return out
+        is_model = getattr(current.owner, "treatments", None) is self
+        if name != "forward" or not is_model or not current.graph:
+            raise InputError(
+                "treatments",
+                f"{label(self.propagation)}, which acts on what forward() returns, "
+                f"in {type(current.owner).__name__}.{name}()",
+                "call the model itself, or leave the propagation out",
+            )
+        return self._spread(current, out)
+
+    def _spread(self, current: Pass, out: Any) -> Any:
+        if is_state(out) and out.size(0) == current.num_nodes:
+            return self.propagation(out, *current.graph)  # type: ignore[misc]
+        if isinstance(out, tuple | list) and out:
+            return type(out)([self._spread(current, out[0]), *out[1:]])
+        if isinstance(out, dict) and out:
+            first = next(iter(out))
+            return {**out, first: self._spread(current, out[first])}
+        found = f"shape {list(out.shape)}" if isinstance(out, Tensor) else type(out)
+        raise InputError(
+            "model",
+            f"an output ({found}) without a row for each of {current.num_nodes} nodes",
+            "use another treatment than a propagation of the output",
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.names)})"
+
+    def __str__(self) -> str:
+        head = ("layer", "class", "channels", "inserted", "left out")
+        rows = [head, *self.rows]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+        lines = [
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
+            for row in rows
+        ]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        if self.propagation is not None:
+            lines.append(f"output: {label(self.propagation)}")
+        return "\n".join(line.rstrip() for line in lines)
+
+
+def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
+    r"""Returns a copy of a model with treatments against over-smoothing built in.
+
+    Nothing of the model moves: the copy has its class, its weights and every key of
+    its ``state_dict``; what is new lives in one child, ``treated.treatments``, which
+    shows when it is printed what was inserted where. At each message-passing layer,
+    with :math:`h` for what the user's code hands over (after its own activation and
+    dropout):
+
+    .. math::
+        x_{l+1} = \operatorname{skip}\left(\operatorname{conv}_l(h), \;
+        (x_1, \dots, x_l)\right), \qquad
+        \text{the layer returns} \quad \operatorname{norm}(x_{l+1})
+
+    so that norm, activation and dropout sit on the branch and the stream of states is
+    carried unharmed from layer to layer, as in pre-activation residual networks. The
+    stream is followed through the model's own operations, not guessed from the order
+    of calls; it starts anew where the width changes or nodes are pooled. In a
+    heterogeneous model each node type has its own, joined after the messages of all
+    relations were.
+
+    ==========================================  =======================================
+    a skip: ``Residual()``, ``AntiSymmetric``…  at each layer that keeps its width
+    ``Norm(LayerNorm)``                         at each layer but the model's output
+    ``DropEdge``, ``DropPath``                  one mask a pass, the same in all layers
+    ``DropNode``                                what enters the first layers
+    ``DropMessage``                             the messages of each layer
+    ``IdentityMap``                             square weights, counted from the first
+    ``JumpingKnowledge("max")``                 the last layer of the stream
+    ``APPNP(K, alpha)`` and others like it      the rows that ``forward`` returns
+    ==========================================  =======================================
+
+    The traps. A model's own skips stay, so that a residual beside them counts twice.
+    Layers must be called inside the model: a part of it that is called from outside,
+    or checkpointed, does not know earlier states and is refused. A propagation of the
+    output wants logits, not log-probabilities.
+
+    Args:
+        model: Any module with PyG layers: ``BasicGNN``, a stack of one's own,
+            ``to_hetero``, ``HeteroConv``. It stays as it is.
+        *treatments: What to insert.
+        fast: Lets the copy propagate by cached sparse matrices
+            (:func:`~benthic.nn.acceleration.accelerate`), whose results are the same
+            to rounding; without a treatment, or with all of them at strength zero,
+            the copy computes to the last bit what the model does.
+
+    Raises:
+        InputError: If the model or a treatment is none, or the two do not go together:
+            names the layer, the reason, and the nearest that can be had.
+
+    Example:
+        >>> from torch_geometric.nn import GCN
+        >>> from benthic.nn.residual import Residual
+        >>> model = GCN(6, 8, num_layers=3, out_channels=2)
+        >>> treated = treat(model, Residual())
+        >>> print(treated.treatments)
+        layer    class    channels  inserted  left out
+        -------  -------  --------  --------  -------------------------
+        convs.0  GCNConv  6 -> 8    -         Residual: 6 -> 8 channels
+        convs.1  GCNConv  8 -> 8    Residual
+        convs.2  GCNConv  8 -> 2    -         Residual: 8 -> 2 channels
+    """
+    original = _checked(model)
+    wanted = sort_treatments(treatments)
+    find_sites(original)
+    twin: Any = _copy(original)
+    devices = list({p.device for p in original.parameters() if p.is_cuda})
+    with torch.random.fork_rng(devices=devices):
+        if fast and not wanted.is_idle:
+            accelerate(twin)
+        sites = find_sites(twin)
+        joins = make_joins(sites, wanted)
+        _refuse_propagation(sites, wanted)
+        inserted = Treatments(wanted)
+        attach_drops(sites, wanted, inserted.edges, inserted.sent)
+        if inserted.propagation is not None:
+            like(inserted.propagation, original.parameters())
+        inserted.mapped = attach_identity_maps(twin, sites, wanted)
+    twin.treatments = inserted
+    if treatments:
+        build = rewrite if isinstance(twin, fx.GraphModule) else _hang
+        build(twin, inserted, sites, joins, wanted)
+    inserted.rows = [_row(site) for site in sites]
+    inserted.train(original.training)
+    return twin  # type: ignore[no-any-return]
+
+
+def _hang(
+    model: nn.Module,
+    inserted: Treatments,
+    sites: Sequence[Site],
+    joins: dict[tuple[str, str], Join],
+    wanted: Wanted,
+) -> None:
+    """Hangs the joins on the layers, and passes on the methods that call layers."""
+    layers = {site.layer.name: site.layer for site in sites}
+    for name, layer in layers.items():
+        treated = TreatedLayer(
+            name,
+            {t: join for (owner, t), join in joins.items() if owner == name},
+            inserted.running,
+            keeps_all=keeps_all(wanted.skips, wanted.jumps),
+            once=name in inserted.mapped,
+        )
+        inserted.layers[key_of(name)] = treated
+        for module in [*layer.modules.values(), *layer.hearts]:
+            treated.attach(module)
+    modules = [m for layer in layers.values() for m in layer.modules.values()]
+    if inserted.follows:
+        inserted.aside = Aside(inserted.running)
+        for module in _unseen(model, modules):
+            inserted.aside.attach(module)
+    for module in callers(model, modules):
+        for name in methods(module):
+            module.__dict__[name] = Call(module, name, inserted)
+
+
+def _unseen(model: nn.Module, layers: Sequence[nn.Module]) -> list[nn.Module]:
+    """Attention and dropout between the layers."""
+    inside = {part for layer in layers for part in layer.modules()}
+    attention = [
+        module
+        for layer in find_layers(model)
+        if not layer.convs
+        for module in layer.modules.values()
+    ]
+    dropout = [module for module in model.modules() if type(module) is FastDropout]
+    return [module for module in [*attention, *dropout] if module not in inside]
+
+
+def _row(site: Site) -> tuple[str, ...]:
+    inserted = ", ".join(site.inserted) or "-"
+    return site.name, site.kind, str(site.widths), inserted, "; ".join(site.left_out)
+
+
+def _checked(model: Any) -> nn.Module:
+    if not isinstance(model, nn.Module):
+        found = f"an object of type {type(model).__name__}"
+        raise InputError("model", found, "give a torch.nn.Module")
+    if any(isinstance(module, Treatments) for module in model.modules()):
+        raise InputError(
+            "model",
+            "a model that is treated already",
+            "give all treatments in one call: treat(original, first, second)",
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError("model", "a ScriptModule", "treat the model before scripting")
+    for module in model.modules():
+        is_wrapper = type(module).__name__ == "OptimizedModule"
+        if is_wrapper or module._compiled_call_impl is not None:
+            raise InputError(
+                "model", "a compiled model", "treat the model, then compile the copy"
+            )
+    if hasattr(model, "treatments"):
+        raise InputError(
+            "model", "an attribute 'treatments' of its own", "rename that attribute"
+        )
+    return model
+
+
+def _refuse_propagation(sites: Sequence[Site], wanted: Wanted) -> None:
+    for propagation in wanted.propagations:
+        if any(site.node_type for site in sites):
+            raise InputError(
+                "treatments",
+                f"{label(propagation)} on a heterogeneous model",
+                "use InitialResidual(), whose limit is the same personalized PageRank",
+            )
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    """A copy that shares nothing but the graphs that layers keep."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for name, value in vars(module).items():
+            if name.startswith("_cached_"):
+                memo[id(value)] = None  # the copy caches anew
+            for item in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(item, Data | HeteroData) or is_edges(item):
+                    memo[id(item)] = item
+                elif isinstance(item, Tensor) and not item.is_leaf:
+                    memo[id(item)] = item.detach().clone()
+    return copy.deepcopy(model, memo)

@@ -1,0 +1,140 @@
+"""Tensors are followed from layer to layer, through whatever the model does."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from benthic.errors import InputError
+from benthic.nn.dropout import FastDropout
+from benthic.treatment.stream import Rows, State, Stream, usable
+
+
+@pytest.fixture
+def stream():
+    stream = Stream()
+    yield stream
+    stream.stop()
+
+
+@pytest.fixture
+def h(stream):
+    h = torch.randn(6, 4)
+    stream.produced("a", h, [State(h)], 0)
+    stream.start()
+    return h
+
+
+ALL = {
+    "relu": torch.relu,
+    "dropout": lambda h: F.dropout(h, 0.5),
+    "fast dropout": FastDropout(0.5),
+    "linear": nn.Linear(4, 3),
+    "batch norm": nn.BatchNorm1d(4),
+    "add": lambda h: h + 1,
+    "cat": lambda h: torch.cat([h, torch.ones(6, 2)], dim=-1),
+    "heads": lambda h: h.view(6, 2, 2),
+    "dtype": lambda h: h.double(),
+    "detach": lambda h: h.detach(),
+    "whole": lambda h: h[:],
+    "as a batch of one": lambda h: (2 * h[None])[0],
+    "as a sequence": lambda h: (2 * h[:, None]).squeeze(1),
+    "in place": lambda h: h.mul_(2),
+}
+FIRST = {
+    "slice": lambda h: h[:3],
+    "narrow": lambda h: h.narrow(0, 0, 3),
+    "then relu": lambda h: h[:3].relu(),
+}
+OTHER = {
+    "later rows": lambda h: h[3:],
+    "index": lambda h: h[torch.tensor([0, 2])],
+    "permuted": lambda h: h[torch.arange(5, -1, -1)],
+    "mask": lambda h: h[torch.arange(6) < 3],
+    "pooled": lambda h: h.mean(0, keepdim=True),
+    "turned": lambda h: h.t(),
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "rows"),
+    [
+        *((f, Rows.ALL) for f in ALL.values()),
+        *((f, Rows.FIRST) for f in FIRST.values()),
+        *((f, Rows.OTHER) for f in OTHER.values()),
+    ],
+    ids=[*ALL, *FIRST, *OTHER],
+)
+def test_operations_hand_the_origin_on(function, rows, stream, h):
+    out = function(h)
+    assert stream.origin(out).layer == "a"
+    assert stream.origin(out).rows is rows
+
+
+def test_what_takes_only_a_shape_has_no_origin(stream, h):
+    for out in (torch.zeros_like(h), h.new_ones(6, 4), torch.ones(6, 4)):
+        assert stream.origin(out) is None
+
+
+def test_the_latest_layer_counts(stream, h):
+    later = torch.randn(6, 4)
+    stream.produced("b", later, [State(h), State(later)], 1)
+    assert stream.origin(h + later).layer == "b"
+    assert not stream.origin(h + later).is_mixed
+
+
+def test_two_calls_of_one_layer_are_mixed_unless_one_follows_the_other(stream, h):
+    beside, after = torch.randn(6, 4), torch.randn(6, 4)
+    stream.produced("a", beside, [State(beside)], 0)
+    stream.produced("a", after, [State(h), State(after)], 1)
+    assert stream.origin(torch.cat([h, beside])).is_mixed
+    assert not stream.origin(torch.cat([h, after])).is_mixed
+    rows = torch.cat([h, beside])[torch.arange(6)]
+    with pytest.raises(InputError, match=r"rows of several batches.*layer 'b'"):
+        usable(stream.origin(rows), torch.ones(6, 4), "b")
+
+
+def test_a_state_survives_what_overwrites_it(stream, h):
+    before = h.clone()
+    state = stream.origin(h).states[0]
+    F.relu(h, inplace=True)
+    assert torch.equal(state.x, before)
+    kept = state.x
+    h[0] = 7.0
+    assert state.x is kept
+
+
+def test_a_state_survives_a_write_through_a_view(stream, h):
+    before = h.clone()
+    state = stream.origin(h).states[0]
+    h.view(-1).relu_()
+    assert torch.equal(state.x, before)
+
+
+def test_states_are_usable_row_by_row(stream, h):
+    ones = torch.ones
+    assert usable(stream.origin(h), ones(6, 4), "b")[0].x is h
+    (first,) = usable(stream.origin(h[:3]), ones(3, 4), "b")
+    assert torch.equal(first.x, h[:3])
+    assert usable(stream.origin(h), ones(6, 5), "b") == ()
+    assert usable(stream.origin(h), ones(3, 4), "b") == ()
+    assert usable(stream.origin(h[torch.arange(6)]), ones(6, 4), "b") == ()
+
+
+def test_no_origin_outlives_its_tensor(stream, h):
+    marked = len(stream._origins)
+    for _ in range(5):
+        h.relu()
+    assert len(stream._origins) == marked
+
+
+def test_other_modes_stay_where_they_are(stream, h):
+    with torch.device("cpu"):
+        stream.stop()
+        assert torch._C._len_torch_function_stack() == 1
+        mode = torch.overrides._get_current_function_mode()
+        assert type(mode).__name__ == "DeviceContext"
+    assert torch._C._len_torch_function_stack() == 0
+    stream.stop()
