@@ -20,16 +20,16 @@ from torch_geometric.nn import GCNConv, LayerNorm
 
 from benthic.datasets import load
 from benthic.metrics import dead_fraction, effective_rank
-from benthic.nn import DeepGNN, Residual
+from benthic.nn import DeepGNN, IdentityMap, Residual
 
 DEPTHS = (8, 32, 128, 256, 512, 1024)
 HIDDEN = 64
 DEEP = 1000
-EPOCHS = 20
+EPOCHS = 25
 RESULTS = Path(__file__).parent / "results"
 
 
-def build(data, num_layers: int, checkpoint: bool) -> DeepGNN:
+def build(data, num_layers: int, checkpoint: bool, **options) -> DeepGNN:
     torch.manual_seed(0)
     return DeepGNN(
         GCNConv,
@@ -40,6 +40,7 @@ def build(data, num_layers: int, checkpoint: bool) -> DeepGNN:
         residual=Residual(),
         norm=LayerNorm,
         checkpoint=checkpoint,
+        **options,
     )
 
 
@@ -76,7 +77,7 @@ def peak(num_layers: int, checkpoint: bool) -> dict[str, float]:
 def train_deep() -> dict[str, object]:
     """Losses of a few epochs of 1,000 layers, and the last state after them."""
     data = load("cora")
-    model = build(data, DEEP, checkpoint=True)
+    model = build(data, DEEP, checkpoint=True, identity_map=IdentityMap(0.5))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     losses = [train_epoch(model, optimizer, data) for _ in range(EPOCHS)]
     states: list[torch.Tensor] = []
@@ -86,6 +87,7 @@ def train_deep() -> dict[str, object]:
         right = model.eval()(data.x, data.edge_index).argmax(-1) == data.y
     return {
         "num_layers": DEEP,
+        "identity_map": "IdentityMap(0.5)",
         "epochs": EPOCHS,
         "lr": 0.001,
         "losses": [round(loss, 4) for loss in losses],

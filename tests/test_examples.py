@@ -16,7 +16,11 @@ def run(name, capsys):
 
 
 def test_every_example_is_run_here():
-    tested = {"dropout_on_the_skip.py", "trace_your_own_loop.py"}
+    tested = {
+        "dropout_on_the_skip.py",
+        "trace_your_own_loop.py",
+        "treat_your_model.py",
+    }
     assert {path.name for path in EXAMPLES.glob("*.py")} == tested
 
 
@@ -32,3 +36,13 @@ def test_a_traced_loop_shows_rank_and_gradients_of_each_layer(capsys):
     lines = run("trace_your_own_loop.py", capsys).splitlines()
     assert [line for line in lines if line.startswith("epoch 20")]
     assert sum("effective rank" in line for line in lines) == 6
+
+
+@pytest.mark.slow  # trains two 16-layer networks
+@pytest.mark.usefixtures("cora")
+def test_a_treated_network_learns_what_the_untreated_one_does_not(capsys):
+    *table, untreated, treated = run("treat_your_model.py", capsys).splitlines()
+    assert sum("Residual, LayerNorm" in line for line in table) == 14
+    assert untreated.startswith("as it is: test") and treated.endswith("healthy")
+    score = [float(line.split()[-3].rstrip("%,")) for line in (untreated, treated)]
+    assert score[1] > score[0] + 40

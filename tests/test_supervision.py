@@ -7,9 +7,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.metrics import roc_auc_score
 from torch_geometric.data import Data, HeteroData
 
-from benthic.supervision import Supervision
+from benthic.errors import InputError
+from benthic.supervision import Supervision, roc_auc
 
 
 def mask(*rows):
@@ -153,3 +155,52 @@ def test_of_a_sampled_batch_only_the_seed_nodes_count(data):
     assert supervision.masks["train"].tolist() == [True, True, False, False, False]
     assert supervision.masks["val"].tolist() == [False, False, True, False, False]
     assert not supervision.masks["test"].any()
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("ties", [False, True])
+def test_roc_auc_is_scikit_learns(columns, ties):
+    generator = torch.Generator().manual_seed(columns)
+    logits = torch.randn(60, columns, generator=generator)
+    if ties:
+        logits = logits.round()
+    y = torch.randint(0, 2, (60,), generator=generator)
+    margin = logits[:, -1] - (logits[:, 0] if columns == 2 else 0)
+    assert roc_auc(logits, y) == pytest.approx(roc_auc_score(y, margin))
+
+
+def test_roc_auc_of_one_class_is_undefined_and_of_three_refused():
+    assert math.isnan(roc_auc(torch.randn(4, 2), torch.ones(4).long()))
+    assert math.isnan(roc_auc(torch.randn(4, 2), torch.zeros(4).long()))
+    with pytest.raises(InputError, match="metric: found ROC-AUC for 3 classes"):
+        roc_auc(torch.randn(4, 3), torch.ones(4).long())
+
+
+def test_a_measure_sees_the_rows_of_each_split(data):
+    seen = []
+
+    def count(logits, y):
+        seen.append((logits.tolist(), y.tolist()))
+        return float(len(y))
+
+    logits = torch.arange(5.0).view(5, 1).expand(5, 3)
+    scores = Supervision.of(data).measure(logits, count)
+    assert scores == {"train": 2.0, "val": 1.0, "test": 1.0}
+    assert [y for _, y in seen] == [[0, 1], [2], [1]]
+    assert seen[1][0] == [[2.0] * 3]
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_smoothing_spreads_a_share_of_each_label(columns, data):
+    if columns == 1:
+        data.y = data.y.clamp(max=1)
+    logits = torch.randn(5, columns, generator=torch.Generator().manual_seed(0))
+    chances = logits.softmax(-1) if columns > 1 else None
+    if columns == 1:
+        one = logits.sigmoid()
+        chances = torch.cat([1 - one, one], dim=1)
+    labels = F.one_hot(data.y[:2], chances.size(1)).float()
+    target = 0.8 * labels + 0.2 / chances.size(1)
+    expected = -(target * chances[:2].log()).sum(-1).mean()
+    loss = Supervision.of(data).loss(logits, label_smoothing=0.2)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)

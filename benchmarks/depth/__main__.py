@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from benchmarks.depth.rows import DEPTHS, ROWS, Row
 from torch import nn
 from torch_geometric.data import Data
 
-from benchmarks.depth.rows import DEPTHS, ROWS, Row
 from benthic import load
 from benthic.metrics import dead_fraction, effective_rank
 from benthic.training import train_together
@@ -40,13 +40,15 @@ def finished() -> dict[tuple[str, str, int], dict[str, Any]]:
 
 def run(name: str, row: Row, graph: str, depth: int) -> dict[str, Any]:
     """Trains all seeds of a cell and reads their last hidden layer."""
-    data = load(graph)
-    data.x = data.x * row.scale
     seeds = list(row.seeds_at(depth))
     protocol = row.protocol_of(graph)
-    models = [row.build(data, graph, depth, seed) for seed in seeds]
     start = time.process_time()
-    runs = train_together(models, data, protocol, seeds=seeds)
+    models, runs = [], []
+    for group in [[seed] for seed in seeds] if row.by_split else [seeds]:
+        data = load(graph, split=group[0] if row.by_split else 0)
+        data.x = data.x * row.scale
+        models += (members := [row.build(data, graph, depth, seed) for seed in group])
+        runs += train_together(members, data, protocol, seeds=group)
     return {
         "row": name,
         "conv": row.conv,

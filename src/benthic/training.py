@@ -26,6 +26,9 @@ Progress = Callable[[int, int], None]
 """Called after each epoch with the epochs done and the epochs planned."""
 
 _CONSISTENCY_WARMUP = 50  # epochs
+# Stacked states of larger graphs outgrow a processor's cache: ten members together take
+# up to 1.4 times as long as one after the other (``benchmarks/propagation.py``).
+_MOST_STACKED_NODES = 1_000
 
 Output = Any
 Score = tuple[float, float]
@@ -57,6 +60,9 @@ class Protocol:
         temperature: Of the sharpening: probabilities to the power of one over it.
         patience: Epochs without a better validation score after which to stop.
         metric: What the scores of the splits measure.
+
+    Raises:
+        InputError: If there are too few ``samples``.
     """
 
     epochs: int = 200
@@ -71,6 +77,14 @@ class Protocol:
     temperature: float = 0.5
     patience: int | None = None
     metric: Measure = accuracy
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise InputError("samples", str(self.samples), "give 1 or more")
+        if self.consistency and self.samples < 2:
+            raise InputError(
+                "consistency", "one sample an epoch", "give samples=2 or more"
+            )
 
 
 @dataclass(frozen=True)
@@ -140,13 +154,14 @@ def train_together(
     progress: Progress | None = None,
     **changes: Any,
 ) -> list[Training]:
-    """Trains copies of one network, which differ in their seeds, in one pass an epoch.
+    """Trains copies of one network, which differ in their seeds, as cheaply as it can.
 
-    The copies are stacked (``torch.func.vmap``), so that the graph and the features
-    are read once for all of them. Each copy ends as it would alone: the same protocol,
-    its own random stream where the dropout is Benthic's, its own best epoch. What
-    cannot be stacked (random edges, which make another graph for every copy) is trained
-    one after the other.
+    On graphs of up to 1,000 nodes the copies are stacked (``torch.func.vmap``), so that
+    they share what each step costs beside its arithmetic. Each copy ends as it would
+    alone: the same protocol, its own random stream where the dropout is Benthic's, its
+    own best epoch. Larger graphs, and what cannot be stacked (random edges, which make
+    another graph for every copy), are trained one after the other: arithmetic is not
+    shared, and the caches of a processor hold one copy better than ten.
 
     Args:
         models: Networks of one make; trained in place.
@@ -302,6 +317,8 @@ def _member(output: Output, index: int) -> Output:
 
 def _can_be_stacked(models: Sequence[nn.Module], data: Data | HeteroData) -> bool:
     """Whether one stacked pass goes through; nothing is changed by the attempt."""
+    if (data.num_nodes or 0) > _MOST_STACKED_NODES:
+        return False
     if any(isinstance(part, EdgeDrop) for part in models[0].modules()):
         return False  # another graph for every copy: there is nothing to share
     try:

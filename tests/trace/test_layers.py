@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -25,6 +27,7 @@ from torch_geometric.nn import (
 )
 
 from benthic.errors import InputError
+from benthic.nn import accelerate
 from benthic.trace import find_layers
 from benthic.trace.layers import hears_everyone
 
@@ -183,6 +186,17 @@ class Mean(MessagePassing):
 )
 def test_the_laplacian_follows_from_the_operator(conv, normalization):
     assert find_layers(nn.ModuleList([conv]))[0].normalization == normalization
+
+
+@pytest.mark.parametrize(
+    "conv", [GCNConv(4, 4), GCNConv(4, 4, normalize=False), SAGEConv(4, 4)], ids=repr
+)
+def test_an_accelerated_layer_has_the_laplacian_of_the_layer_it_was(conv):
+    before, after = (
+        find_layers(nn.ModuleList([layer]))[0].normalization
+        for layer in (conv, accelerate(copy.deepcopy(conv)))
+    )
+    assert before == after
 
 
 def test_shared_parameters_count_once():

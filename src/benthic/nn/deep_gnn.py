@@ -41,8 +41,9 @@ class DeepGNN(nn.Module):
     Norm, activation and dropout sit on the branch, so that the stream itself is carried
     unharmed from layer to layer. With
     :class:`~benthic.nn.residual.InitialResidual` and
-    :class:`~benthic.nn.identity_map.IdentityMap` it is GCNII; with
-    ``num_layers=0`` and ``propagation=APPNP(K, alpha)`` it is APPNP; with
+    :class:`~benthic.nn.identity_map.IdentityMap` it is GCNII, except that GCNII maps
+    :math:`\alpha x_0` by the layer's weight too; with ``num_layers=0`` and
+    ``propagation=APPNP(K, alpha)`` it is APPNP; with
     :class:`~benthic.nn.residual.Residual` and a norm it is the ``res+`` block of
     `"DeeperGCN: All You Need to Train Deeper GCNs"
     <https://arxiv.org/abs/2006.07739>`_.

@@ -86,10 +86,10 @@ def relu_dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         >>> relu_dropout(torch.linspace(-1, 1, 1000), p=0.5).max() <= 2
         tensor(True)
     """
-    threshold = round(p * 2**_BITS)
-    plain = not training or not 0 < threshold < 2**_BITS or has_torch_function_unary(x)
-    if plain or x.device.type != "cpu" or _in_transform():
+    alone = has_torch_function_unary(x) or _in_transform() or x.device.type != "cpu"
+    if alone or not training or not 0 < p < 1 - 2**-_BITS:
         return dropout(F.relu(x), p, training)
+    threshold = round(p * 2**_BITS)
     out: Tensor = _ReLUDropout.apply(x, threshold)
     return out
 

@@ -25,8 +25,12 @@ class IdentityMap(nn.Module):
         W_l \leftarrow (1 - \beta_l) I + \beta_l W_l, \qquad
         \beta_l = \ln\left(\frac{\theta}{l} + 1\right)
 
-    for the square weights of a layer. The weights themselves stay what and where they
-    are, so that a ``state_dict`` has the same keys with it and without.
+    for the square weights of a layer. Beside an
+    :class:`~benthic.nn.residual.InitialResidual` the first states join after this map,
+    in PyG's ``GCN2Conv`` before it: :math:`\alpha \beta_l x_0 (W_l - I)` apart.
+
+    The weights themselves stay what and where they are, so that a ``state_dict`` has
+    the same keys with it and without.
 
     Args:
         theta: :math:`\theta`; the paper takes 0.5 on Cora and 0.6 on CiteSeer.

@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 from torch import nn
-from torch_geometric.data import Data, HeteroData
 
 from benthic import report
 from benthic.checks.controls import isolated_copy
@@ -132,21 +131,12 @@ class Prescription:
         if self.retrained is not None:
             lines += [f"As handed over: {self.diagnosis.summary}"]
         lines += [f"Diagnosis: {(self.retrained or self.diagnosis).summary}", ""]
-        header = ("treatment", "val_mean", "std", "gain", "error", "seconds", "outcome")
-        rows = [
-            [
-                row.treatment,
-                *map(_figure, (row.mean, row.std, row.gain, row.standard_error)),
-                figure(row.seconds and round(row.seconds, 1)),
-                row.outcome.partition(":")[0],
-            ]
-            for row in self.table
-        ]
-        lines += [*table(header, rows, most=20), "", "Why these:"]
-        for row in self.table[1:]:
-            _, _, refusal = row.outcome.partition(": ")
-            note = f" [{cell(refusal)}]" if refusal else ""
-            lines.append(f"- {row.treatment}: {row.reason}{note}")
+        shown = [row for row in self.table if row.mean is not None]
+        header = ("treatment", "val_mean", "std", "gain", "error", "seconds")
+        lines += [*table(header, list(map(_cells, shown)), most=20), ""]
+        lines += [f"- {row.treatment}: {row.reason}" for row in shown[1:]]
+        left = [row for row in self.table if row.mean is None]
+        lines += [f"- {row.treatment} {cell(row.outcome)}" for row in left]
         if self.kept:
             lines += ["", f"Not made anew in the trials: {', '.join(self.kept)}"]
         return "\n".join([*lines, "", "To apply it:", f"    {self.code}", *self._how()])
@@ -166,10 +156,10 @@ class Prescription:
 
 def prescribe(
     model: nn.Module,
-    data: Data | HeteroData,
+    data: Any,
     *,
     epochs: int | None = None,
-    minutes: float | None = None,
+    minutes: float | int | None = None,
     seeds: int = 3,
     protocol: Protocol | None = None,
     progress: Callable[[str], None] | None = None,
@@ -199,7 +189,8 @@ def prescribe(
     Args:
         model: Any module with PyG layers, trained or not; stays as it is. Trials start
             from new weights.
-        data: One graph with labels ``y``, a ``train_mask`` and a ``val_mask``.
+        data: One PyG ``Data`` or ``HeteroData`` with labels ``y``, a ``train_mask`` and
+            a ``val_mask``.
         epochs: Passes over the graph of each trial; the protocol's by default (200).
         minutes: Starts no trial after this time, and stops the one that runs; the
             untreated network is always finished.
@@ -256,7 +247,7 @@ def prescribe(
     )
 
 
-def _check_budget(epochs: int | None, minutes: float | None, seeds: int) -> None:
+def _check_budget(epochs: int | None, minutes: float | int | None, seeds: int) -> None:
     if epochs is not None and epochs < 1:
         raise InputError("epochs", str(epochs), "give 1 or more")
     if seeds < 1:
@@ -412,5 +403,8 @@ def _measured(
     )
 
 
-def _figure(value: float | None) -> str:
-    return figure(None) if value is None else f"{value:.3f}"
+def _cells(row: Row) -> list[str]:
+    scores = (row.mean, row.std, row.gain, row.standard_error)
+    name = f"{row.treatment} (chosen)" if row.outcome == "chosen" else row.treatment
+    written = [figure(None) if score is None else f"{score:.3f}" for score in scores]
+    return [name, *written, figure(row.seconds)]

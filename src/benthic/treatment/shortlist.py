@@ -13,7 +13,7 @@ from benthic.nn.drop import DropEdge, DropNode
 from benthic.nn.gpr import APPNP
 from benthic.nn.identity_map import IdentityMap
 from benthic.nn.norm import BatchNorm, LayerNorm
-from benthic.nn.residual import InitialResidual, Residual
+from benthic.nn.residual import InitialResidual, Residual, Skip
 from benthic.treatment.placement import label
 from benthic.treatment.wanted import Norm
 
@@ -70,6 +70,10 @@ class _Remedy:
     answers: tuple[str, ...]
     spreads: bool = False
     changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_skip(self) -> bool:
+        return any(isinstance(t, Skip | JumpingKnowledge) for t in self.make())
 
 
 def _spread() -> APPNP:
@@ -157,7 +161,8 @@ def shortlist(diagnosis: Diagnosis) -> Iterator[Candidate]:
 
     The findings decide first, the primary cause before its symptoms. What follows them
     is ordered by the weights-off control: where merely propagated features are read
-    best beyond two hops, what propagates further comes first, elsewhere last.
+    best beyond two hops, what propagates further comes first, elsewhere last; in a sick
+    model, skips come before both.
 
     Args:
         diagnosis: Of a trained model.
@@ -176,7 +181,13 @@ def shortlist(diagnosis: Diagnosis) -> Iterator[Candidate]:
             left.remove(remedy)
             yield _candidate(remedy, why)
     pays, evidence = _reach(diagnosis)
-    for remedy in sorted(left, key=lambda remedy: remedy.spreads != pays):
+    is_sick = diagnosis.verdict != "healthy"
+
+    def rank(remedy: _Remedy) -> tuple[bool, bool]:
+        # What a sick stack says is not worth spreading: first mend its stream.
+        return is_sick and not remedy.has_skip, remedy.spreads != pays
+
+    for remedy in sorted(left, key=rank):
         yield _candidate(remedy, evidence if remedy.spreads else "in general")
 
 

@@ -71,7 +71,7 @@ class Reached:
         return self.models[max(range(len(self.val)), key=lambda i: self.val[i])]
 
 
-def without_test(data: Data | HeteroData) -> Data | HeteroData:
+def without_test(data: Any) -> Data | HeteroData:
     """The same graph without its test split: no mask, and no label outside the others.
 
     Args:
