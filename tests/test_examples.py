@@ -43,6 +43,7 @@ def test_a_traced_loop_shows_rank_and_gradients_of_each_layer(capsys):
 def test_a_treated_network_learns_what_the_untreated_one_does_not(capsys):
     *table, untreated, treated = run("treat_your_model.py", capsys).splitlines()
     assert sum("Residual, LayerNorm" in line for line in table) == 14
-    assert untreated.startswith("as it is: test") and treated.endswith("healthy")
+    assert untreated.startswith("as it is: test")
+    assert treated.endswith("healthy")
     score = [float(line.split()[-3].rstrip("%,")) for line in (untreated, treated)]
     assert score[1] > score[0] + 40

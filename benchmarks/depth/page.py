@@ -158,11 +158,7 @@ def draw() -> None:
     axes = figure.subplots(1, 3, sharey=False)
     styles = ["-", "--", "-.", ":"]
     for axis, graph in zip(axes, LEVELS, strict=True):
-        shown = {
-            row: cells
-            for row, cells in rows_of(graph).items()
-            if row in DRAWN
-        }
+        shown = {row: cells for row, cells in rows_of(graph).items() if row in DRAWN}
         for style, (row, cells) in zip(styles, shown.items(), strict=False):
             depths = list(cells)
             tests = [cell["test"] for cell in cells.values()]

@@ -1,6 +1,6 @@
 """The rows of the depth table: one network a line, at every depth.
 
-Settings were chosen on validation nodes alone (``choose.py``), one for each graph and
+Settings were chosen on validation nodes alone (``LOG.md``), one for each graph and
 the same at every depth.
 """
 

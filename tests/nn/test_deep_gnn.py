@@ -364,7 +364,7 @@ def test_wrong_arguments_are_refused_in_one_line(options, message):
 def test_what_is_no_skip_is_refused(residual):
     # The type is checked in tests before the argument is; users get the message.
     make = inspect.unwrap(_skips)
-    with pytest.raises(InputError, match="residual: found .*; give a skip"):
+    with pytest.raises(InputError, match=r"residual: found .*; give a skip"):
         make(residual, 4, 2)
 
 
