@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -375,7 +376,10 @@ NETWORKS = {
     "gat": lambda: GAT(5, 8, 2, 3, dropout=0.0),
     "deep, dropout": lambda: DeepGNN(GCNConv, 5, 16, 3, 3, residual=Residual()),
     "deep, norm": lambda: DeepGNN(SAGEConv, 5, 8, 3, 2, norm=LayerNorm),
-    "deep, batch norm": lambda: DeepGNN(GCNConv, 5, 8, 3, 2, norm=BatchNorm),
+    # Before a batch norm a bias has no gradient but rounding, which Adam blows up.
+    "deep, batch norm": lambda: DeepGNN(
+        partial(GCNConv, bias=False), 5, 8, 3, 2, norm=BatchNorm
+    ),
     "appnp": lambda: DeepGNN(GCNConv, 5, 8, 3, 0, propagation=APPNP(5, 0.1)),
 }
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from benthic.sweeps import Sweep, sweep
     from benthic.trace import Trace, measure_smoothing
-    from benthic.treatment import Norm, treat
+    from benthic.treatment import Norm, Prescription, prescribe, treat
 
 __version__ = "0.1.0"
 
@@ -43,6 +43,7 @@ __all__ = [
     "InputError",
     "ModelError",
     "Norm",
+    "Prescription",
     "Residual",
     "SkipNode",
     "Sweep",
@@ -51,6 +52,7 @@ __all__ = [
     "diagnose",
     "load",
     "measure_smoothing",
+    "prescribe",
     "sweep",
     "treat",
 ]
@@ -70,6 +72,7 @@ _HOME = {
     "InputError": "benthic.errors",
     "ModelError": "benthic.errors",
     "Norm": "benthic.treatment",
+    "Prescription": "benthic.treatment",
     "Residual": "benthic.nn",
     "SkipNode": "benthic.nn",
     "Sweep": "benthic.sweeps",
@@ -78,6 +81,7 @@ _HOME = {
     "diagnose": "benthic.diagnosis",
     "load": "benthic.datasets",
     "measure_smoothing": "benthic.trace",
+    "prescribe": "benthic.treatment",
     "sweep": "benthic.sweeps",
     "treat": "benthic.treatment",
 }

@@ -135,11 +135,25 @@ def test_members_of_a_batch_are_dropped_each_on_its_own(drop):
 
 @BOTH
 def test_members_share_no_mask_of_a_tensor_that_they_share(drop):
-    def one(scale):
-        return drop(torch.ones(200), 0.5) * scale
+    x = torch.rand(200)
 
-    out = torch.func.vmap(one, randomness="different")(torch.ones(2))
-    assert not torch.equal(out[0], out[1])
+    def one(scale):
+        return drop(x, 0.5) * scale
+
+    generators = [torch.Generator().manual_seed(seed) for seed in (5, 6)]
+    with streams(generators):
+        out = torch.func.vmap(one, randomness="different")(torch.ones(2))
+    for row, seed in zip(out, (5, 6), strict=True):
+        assert torch.equal(row, seeded(drop, x, 0.5, seed))
+
+
+def test_members_share_a_mask_where_they_are_to():
+    x = torch.rand(200)
+    out = torch.func.vmap(lambda scale: dropout(x) * scale, randomness="same")(
+        torch.ones(2)
+    )
+    assert torch.equal(out[0], out[1])
+    assert (out[0] == 0).any()
 
 
 @BOTH

@@ -57,8 +57,12 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         raise InputError("p", str(p), "give a share from 0 to 1")
     if p == 0 or not training:
         return x
-    if x.device.type != "cpu" or has_torch_function_unary(x) or _is_shared(x):
+    if x.device.type != "cpu" or has_torch_function_unary(x):
         return F.dropout(x, p)
+    if _is_shared(x):
+        x = x + 0 * torch.rand((), dtype=x.dtype)  # one for each member
+        if _is_shared(x):  # all members are to drop the same
+            return F.dropout(x, p)
     threshold = round(p * 2**_BITS)
     if threshold == 2**_BITS:
         return x * 0
