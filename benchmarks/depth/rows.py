@@ -184,11 +184,11 @@ ROWS: dict[str, Row] = {
     ),
     "none": Row(plain("gcn"), graphs=GRAPHS),
     "sage: minesweeper": Row(
-        stack("sage", dropout=0.2, residual=Residual(), norm=BatchNorm),
+        stack("sage", dropout=0.3, residual=Residual(), norm=BatchNorm),
         conv="sage",
         protocol=replace(CLASSIC, metric=roc_auc),
         seeds=(3, 1),
-        depths=(12, 2, 4, 8, 24, 32),
+        depths=(24, 12, 2, 4, 8, 16, 32),
         deep=24,
         graphs=("minesweeper",),
         by_split=True,

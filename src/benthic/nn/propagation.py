@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 import weakref
 from collections.abc import Callable
@@ -147,6 +148,11 @@ class _Propagate(torch.autograd.Function):
         out = _Propagate.apply(columns.flatten(1), adjacency, backward)
         return out.unflatten(1, columns.shape[1:]), 1
 
+
+# autograd asks for it at every call, which takes a third of the call to work out.
+_Propagate.forward.__signature__ = (  # type: ignore[attr-defined]
+    inspect.signature(_Propagate.forward)
+)
 
 # Channels that fill a cache line. Fewer are read faster beside those of other members.
 _WIDE = 16
