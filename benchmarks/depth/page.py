@@ -20,6 +20,11 @@ TITLES = {
     "citeseer": "CiteSeer",
     "pubmed": "PubMed",
     "minesweeper": "Minesweeper",
+    "chameleon_filtered": "Chameleon, filtered",
+    "chameleon": "Chameleon",
+    "texas": "Texas",
+    "cornell": "Cornell",
+    "amherst41": "Amherst41",
 }
 DRAWN = (
     "default",
@@ -29,7 +34,7 @@ DRAWN = (
 )
 LEVELS = {"cora": 85.5, "citeseer": 73.4, "pubmed": 80.3}  # GCNII, README
 TOLERANCE = 0.5  # points below the best shallower depth
-CLASSES = {"cora": 7, "citeseer": 6, "pubmed": 3, "minesweeper": 2}
+CLASSES = {"cora": 7, "citeseer": 6, "pubmed": 3}
 
 Cell = dict[str, Any]
 

@@ -181,6 +181,7 @@ ROWS: dict[str, Row] = {
         protocol=GCNII,
         scale=10.0,
         seeds=(10, 3),
+        graphs=("cora", "citeseer"),
     ),
     "none": Row(plain("gcn"), graphs=GRAPHS),
     "sage: minesweeper": Row(
@@ -193,7 +194,17 @@ ROWS: dict[str, Row] = {
         graphs=("minesweeper",),
         by_split=True,
     ),
-    "residual+layer_norm": Row(stack(residual=Residual(), norm=LayerNorm)),
+    "sage: heterophilous": Row(
+        stack("sage", dropout=0.3, residual=Residual(), norm=BatchNorm),
+        conv="sage",
+        protocol=CLASSIC,
+        depths=(2, 4, 8, 16, 32),
+        graphs=("chameleon_filtered", "chameleon", "texas", "cornell", "amherst41"),
+        by_split=True,
+    ),
+    "residual+layer_norm": Row(
+        stack(residual=Residual(), norm=LayerNorm), graphs=GRAPHS
+    ),
     "deep_gcn": Row(lambda ins, outs, depth: DeepGCN(ins, 64, outs, depth)),
     "residual": Row(stack(residual=Residual())),
     "residual+batch_norm": Row(stack(residual=Residual(), norm=BatchNorm)),
