@@ -8,108 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.cli.outcome import SWEEP, only_line
 from torch_geometric.data import Data
 
-from benthic import cli
-from benthic.errors import ModelError
-
-GOLDEN = Path(__file__).parent / "golden" / "diagnosis.json"
-MODEL = """
-import torch
-from torch_geometric.nn import GCN, GCNConv
-
-print("a user's file may print")
-torch.manual_seed(0)
-model = GCN(3, 4, num_layers=2, out_channels=2)
-
-class Raises(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = GCNConv(3, 2)
-
-    def forward(self, x, edge_index):
-        raise ValueError("no luck today\\nsecond line")
-
-class Leaves(Raises):
-    def forward(self, x, edge_index):
-        raise SystemExit(0)
-
-def wide():
-    return GCN(5, 4, num_layers=2, out_channels=2)
-"""
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Runs the command line in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stopped:
-            cli.main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return stopped.value.code, printed.out, printed.err
-
-    return call
-
-
-@pytest.fixture
-def files(tmp_path):
-    """A sound model and a sound graph of 40 nodes."""
-    generator = torch.Generator().manual_seed(0)
-    mask = torch.arange(40) < 20
-    parts = {
-        "x": torch.randn(40, 3, generator=generator),
-        "edge_index": torch.randint(0, 40, (2, 160), generator=generator),
-        "y": torch.arange(40) % 2,
-        "train_mask": mask,
-        "val_mask": ~mask,
-    }
-    torch.save(parts, tmp_path / "data.pt")
-    (tmp_path / "net.py").write_text(MODEL)
-    return parts
-
-
-def only_line(stderr):
-    """The one line of an error, after what was said on the way."""
-    lines = [line for line in stderr.splitlines() if line.startswith("benthic: ")]
-    assert len(lines) == 1, stderr
-    assert "Traceback" not in stderr
-    return lines[0]
-
-
-@pytest.mark.parametrize("command", ["diagnose", "sweep", "demo", "report"])
-def test_every_command_shows_an_example(run, command):
-    code, out, _ = run(command, "--help")
-    assert code == 0
-    assert "Example" in out
-    assert f"benthic {command}" in out
-
-
-def test_without_a_command_the_help_is_shown(run):
-    code, out, _ = run()
-    assert code == 0
-    assert "benthic demo" in out
-
-
-def test_the_version_is_the_package_s(run):
-    from importlib.metadata import version
-
-    assert run("--version") == (0, f"benthic {version('benthic')}\n", "")
-
-
-def test_help_needs_no_torch_so_that_it_is_instant():
-    code = (
-        "import sys, benthic.cli as c\n"
-        "try: c.main(['--help'])\n"
-        "except SystemExit: pass\n"
-        "print({'torch', 'matplotlib', 'jinja2'} & set(sys.modules))"
-    )
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
-    assert out.endswith("set()\n")
+from benthic import demonstration
 
 
 @pytest.mark.parametrize(
@@ -178,12 +80,6 @@ def test_a_folder_that_a_sweep_cannot_use_is_one_line_and_exit_code_2(
     assert line in only_line(err)
 
 
-SWEEP = (
-    *("sweep", "texas", "--num-layers", "2,4", "--treatments", "none,residual"),
-    *("--seeds", "2", "--epochs", "2"),
-)
-
-
 def test_a_sweep_gives_one_json_document_a_page_and_its_table(run, graph, tmp_path):
     graph("texas")
     code, out, err = run(*SWEEP, "--json", "--html", "page.html", "--out", "a")
@@ -215,15 +111,6 @@ def test_a_sweep_on_a_full_disk_is_one_line_and_goes_on_later(run, graph, monkey
     assert (code, out) == (1, "")
     assert "a/cells: no space left on device; what is finished" in only_line(err)
     assert run(*SWEEP, "--out", "a")[0] == 0
-
-
-def test_an_interrupted_sweep_says_how_to_go_on(run, graph, monkeypatch):
-    graph("texas")
-    monkeypatch.setattr("benthic.sweeps.run.train_together", raising(KeyboardInterrupt))
-    code, out, err = run(*SWEEP, "--out", "a")
-    assert (code, out) == (130, "")
-    assert "what is finished is kept in a: run the same command again" in err
-    assert only_line(err) == "benthic: interrupted"
 
 
 def test_an_unknown_layer_lists_those_that_exist(run, cora, monkeypatch):
@@ -271,14 +158,6 @@ def test_a_broken_graph_is_one_line_and_exit_code_2(run, files, change, line):
     assert line in only_line(err)
 
 
-def test_debug_adds_the_traceback_above_the_line(run, files):
-    code, _, err = run("diagnose", "net.py:Raises", "--data", "data.pt", "--debug")
-    assert code == 2
-    assert "Traceback" in err
-    assert 'raise ValueError("no luck today' in err
-    assert err.splitlines()[-1].startswith("benthic: TARGET: ")
-
-
 def test_a_users_model_gives_one_json_document_and_a_page(run, files, tmp_path):
     torch.save(Data(**files), "data.pt")
     code, out, err = run(
@@ -294,54 +173,12 @@ def test_a_users_model_gives_one_json_document_and_a_page(run, files, tmp_path):
     assert "net.py:model" in (tmp_path / "page.html").read_text()
 
 
-def test_a_saved_document_is_shown_again(run, tmp_path):
-    code, out, _ = run("report", GOLDEN, "--html", "page.html")
-    assert code == 0
-    assert out.startswith("verdict: D003 vanishing gradient\n")
-    assert "\x1b" not in out
-    assert "D003" in (tmp_path / "page.html").read_text()
-
-
-def test_several_documents_in_one_file_are_shown_in_turn(run, tmp_path):
-    document = json.loads(GOLDEN.read_text())
-    Path("two.json").write_text(json.dumps({"diagnoses": [document] * 2}))
-    code, out, _ = run("report", "two.json")
-    assert code == 0
-    assert out.count("verdict: D003") == 2
-    code, out, _ = run("report", "two.json", "--json")
-    assert json.loads(out) == {"diagnoses": [document] * 2}
-
-
-def raising(error):
-    def fail(*_, **__):
-        raise error
-
-    return fail
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "line"),
-    [
-        (KeyboardInterrupt(), 130, "benthic: interrupted"),
-        (ModelError("GCN raised\nnothing"), 1, "benthic: GCN raised nothing"),
-        (ZeroDivisionError("x"), 1, "benthic: failed: ZeroDivisionError: x; run again"),
-    ],
-)
-def test_failures_end_with_one_line_and_their_exit_code(
-    run, monkeypatch, error, code, line
-):
-    monkeypatch.setattr("benthic.datasets.bank", raising(error))
-    found, out, err = run("demo")
-    assert (found, out) == (code, "")
-    assert only_line(err).startswith(line)
-
-
 def test_the_demo_writes_its_page_and_says_what_to_type_next(
     run, small_bank, monkeypatch, tmp_path
 ):
     monkeypatch.setattr("benthic.datasets.bank", lambda seed: small_bank)
     monkeypatch.setattr("benthic.demonstration.DEPTHS", (1, 2))
-    monkeypatch.setitem(cli.demonstration.TRAINING, "epochs", 1)
+    monkeypatch.setitem(demonstration.TRAINING, "epochs", 1)
     code, out, err = run("demo")
     assert code == 0, err
     assert "A network of 2 layers: " in out

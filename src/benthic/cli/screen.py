@@ -1,0 +1,85 @@
+"""What a person sees on stderr while a command works."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from benthic.cli.application import console
+from benthic.output_stream import stdout_kept
+
+
+class Screen:
+    """Says on stderr how far a diagnosis is."""
+
+    def say(self, text: str) -> None:
+        """A line."""
+        console.print(text)
+
+    @contextlib.contextmanager
+    def training(self, text: str, epochs: int) -> Iterator[Callable[[int, int], None]]:
+        """A bar over epochs."""
+        with Progress(
+            console=console, transient=True, disable=not console.is_terminal
+        ) as bar:
+            task = bar.add_task(text, total=epochs)
+            yield lambda done, _: bar.update(task, completed=done)
+
+    @contextlib.contextmanager
+    def diagnosing(self) -> Iterator[Callable[[str], None]]:
+        """What the diagnosis does now."""
+        with console.status("diagnosing") as status:
+            yield lambda text: status.update(f"diagnosing: {text}")
+
+
+@contextlib.contextmanager
+def work(debug: bool) -> Iterator[None]:
+    """Keeps stdout for the result, and shows where an error came from."""
+    try:
+        with stdout_kept():
+            yield
+    except Exception:
+        if debug:
+            traceback.print_exc()
+        raise
+
+
+@contextlib.contextmanager
+def resumable(out: Path) -> Iterator[None]:
+    """Says what an interruption leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = f"what is finished is kept in {out}"
+        console.print(f"{kept}: run the same command again to go on")
+        raise
+
+
+@contextlib.contextmanager
+def bar() -> Iterator[Callable[[float, int, str], None]]:
+    """A bar over cells in a terminal, and a line per job in a log."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} of {task.total:.0f} cells"),
+        TimeRemainingColumn(),
+    )
+    is_terminal = console.is_terminal
+    with Progress(
+        *columns, console=console, transient=True, disable=not is_terminal
+    ) as shown:
+        task = shown.add_task("starting", total=None)
+        said = ""
+
+        def advance(done: float, total: int, text: str) -> None:
+            nonlocal said
+            shown.update(task, completed=done, total=total, description=text or "sweep")
+            if text and text != said and not is_terminal:
+                console.print(f"{done:.0f} of {total} cells done; training {text}")
+            said = text or said
+
+        yield advance
