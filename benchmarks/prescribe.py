@@ -161,6 +161,15 @@ def main() -> None:
                 "seeds": SEEDS,
                 "scores": "test, median over the seeds; the choice never saw them",
                 "left_out": LEFT_OUT,
+                "unfinished": [
+                    f"{graph}, {depth} layers"
+                    for graph in GRAPHS
+                    for depth in DEPTHS
+                    if not any(
+                        (each["graph"], each["num_layers"]) == (graph, depth)
+                        for each in rows
+                    )
+                ],
                 "summary": summary(rows),
                 "rows": rows,
             }

@@ -87,8 +87,13 @@ def test_its_code_treats_ones_own_model(mended):
     assert str(treated.treatments) == str(mended.model.treatments)
 
 
-def test_at_most_six_candidates_are_trained(mended):
-    assert 1 <= sum(row.mean is not None for row in mended.table[1:]) <= 6
+def test_at_most_six_candidates_are_trained_and_one_on_top_of_what_won(mended):
+    *listed, last = [row for row in mended.table[1:] if row.mean is not None]
+    best = max(listed, key=lambda row: row.mean)
+
+    assert 1 <= len(listed) <= 6
+    assert last.treatment.startswith(best.treatment)
+    assert last.reason.startswith("on top of what helped: ")
 
 
 def test_it_prints_the_verdict_the_trials_and_the_code(mended):

@@ -16,7 +16,7 @@ from benthic.nn.gpr import APPNP
 from benthic.nn.identity_map import IdentityMap
 from benthic.nn.norm import BatchNorm, LayerNorm
 from benthic.nn.residual import InitialResidual, Residual, Skip
-from benthic.treatment.shortlist import Candidate, shortlist, written
+from benthic.treatment.shortlist import Candidate, onward, shortlist, written
 from benthic.treatment.wanted import Norm
 
 
@@ -151,3 +151,17 @@ def test_a_name_holds_the_treatments_and_the_changes_of_the_protocol():
     assert Candidate((Norm(BatchNorm), DropEdge(0.5)), "").name == (
         "Norm(BatchNorm) + DropEdge(p=0.5, undirected=True)"
     )
+
+
+def test_what_won_is_tried_again_with_what_spreads_on_top():
+    won = Candidate((Residual(), Norm(LayerNorm)), "D003", {"decoupled": True})
+
+    more = onward(won)
+
+    assert more.treatments[:2] == won.treatments
+    assert [type(each) for each in more.treatments[2:]] == [DropNode, APPNP]
+    assert more.changes == {"decoupled": True, "samples": 2, "consistency": 1.0}
+
+
+def test_nothing_is_spread_twice():
+    assert onward(Candidate((APPNP(10, 0.1),), "")) is None

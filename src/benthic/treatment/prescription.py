@@ -19,7 +19,7 @@ from benthic.diagnosis import Diagnosis, diagnose
 from benthic.errors import InputError
 from benthic.report.wording import cell, figure, table
 from benthic.training import Protocol
-from benthic.treatment.shortlist import Candidate, shortlist, written
+from benthic.treatment.shortlist import Candidate, onward, shortlist, written
 from benthic.treatment.trial import (
     Gain,
     OutOfTimeError,
@@ -168,8 +168,9 @@ def prescribe(
 
     The model is diagnosed; the findings call for a short list of treatments; each is
     put into copies with new weights, which are trained, several seeds together, under
-    the budget that the untreated network gets too. The highest mean validation score
-    wins if its gain is more than chance would show,
+    the budget that the untreated network gets too; what wins is tried once more with
+    DropNode, a consistency loss and propagation on top. The highest mean validation
+    score wins if its gain is more than chance would show,
 
     .. math:: \text{gain} > \max(1, \, \text{E}[\max_{i \le k} z_i]) \cdot \text{SE},
         \qquad \text{gain} \ge 1 / N_\text{val}
@@ -303,6 +304,11 @@ def _try_all(
             found = _try(trials, candidate, untreated)
         tried.append(found)
         count += not found.outcome.startswith("cannot be applied")
+    won = _winner(tried, len(trials.y))
+    more = onward(won.candidate) if won else None
+    if more is not None and not trials.is_out_of_time:
+        say(f"one more trial: {more.name}")
+        tried.append(_try(trials, more, untreated))
     return tried
 
 
@@ -322,8 +328,7 @@ def _choose(
 ) -> _Choice:
     """The best candidate that beats chance, by validation alone."""
     finished = [t for t in tried if t.reached and t.gain]
-    winners = [t for t in finished if _beats_chance(t.gain, len(finished), num_val)]
-    best = max(winners, key=lambda t: _mean(t.reached), default=None)
+    best = _winner(tried, num_val)
     level = best.reached if best else untreated
     assert level is not None
     if own >= (level.mean if best else max(level.val)):
@@ -341,6 +346,13 @@ def _choose(
         f"{best.gain.standard_error:.3f}."
     )
     return _Choice(best.candidate.name, summary, level, best.candidate)
+
+
+def _winner(tried: Sequence[_Tried], num_val: int) -> _Tried | None:
+    """The best of those whose gain is more than chance would show."""
+    finished = [t for t in tried if t.reached and t.gain]
+    winners = [t for t in finished if _beats_chance(t.gain, len(finished), num_val)]
+    return max(winners, key=lambda t: _mean(t.reached), default=None)
 
 
 def _nothing_helps(finished: Sequence[_Tried], untreated: Reached) -> str:

@@ -191,6 +191,26 @@ def shortlist(diagnosis: Diagnosis) -> Iterator[Candidate]:
         yield _candidate(remedy, evidence if remedy.spreads else "in general")
 
 
+def onward(candidate: Candidate) -> Candidate | None:
+    """What may help on top of what did, once the stream is mended; None if it has it.
+
+    Args:
+        candidate: What won.
+
+    Example:
+        >>> won = Candidate((Residual(), Norm(LayerNorm)), "D003")
+        >>> onward(won).name
+        'Residual() + Norm(LayerNorm) + DropNode(p=0.5) + APPNP(K=10, alpha=0.1), ...
+    """
+    if any(isinstance(treatment, APPNP) for treatment in candidate.treatments):
+        return None
+    return Candidate(
+        (*candidate.treatments, DropNode(p=0.5), _spread()),
+        f"on top of what helped: {_UNLABELLED}",
+        {**candidate.changes, **_CONSISTENCY},
+    )
+
+
 def _candidate(remedy: _Remedy, why: str) -> Candidate:
     return Candidate(remedy.make(), f"{why}: {remedy.does}", remedy.changes)
 

@@ -29,7 +29,9 @@ def hits(
         ([[True, False]], [2])
     """
     pairs = [
-        (set(truth), said) for truth, said in zip(relevant, ranked, strict=True) if truth
+        (set(truth), said)
+        for truth, said in zip(relevant, ranked, strict=True)
+        if truth
     ]
     found = np.zeros((len(pairs), k), dtype=bool)
     for row, (truth, said) in zip(found, pairs, strict=True):

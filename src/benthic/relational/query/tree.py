@@ -196,3 +196,21 @@ class Classify:
 
     k: int | None = None
     place: Place = field(default=Place(), compare=False, repr=False, kw_only=True)
+
+
+Modifier: TypeAlias = Forecast | Rank | Classify
+
+
+@dataclass(frozen=True)
+class Clauses:
+    """What stands between PREDICT and the end of the text.
+
+    ``entities`` is None for FOR EACH.
+    """
+
+    target: Expression
+    modifier: Modifier | None
+    entity: ColumnRef
+    entities: tuple[Literal, ...] | None = None
+    where: Expression | None = None
+    assuming: Expression | None = None

@@ -1,0 +1,158 @@
+"""Rows in order of key and time, ready for the aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benthic.relational.database import Database
+from benthic.relational.features.columns import Reading
+from benthic.relational.features.paths import Path
+from benthic.relational.features.row_source import key_hash, row_source
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The seeds: who, when, and up to when each may see.
+
+    Args:
+        keys: ``key_hash`` of each seed's entity.
+        anchors: Seed times, microseconds since 1970.
+        until: Latest visible time of each seed: at most its anchor.
+    """
+
+    keys: Ints
+    anchors: Ints
+    until: Ints
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def keyed(self, keys: Ints) -> Moments:
+        """The same moments of other keys."""
+        return Moments(keys, self.anchors, self.until)
+
+    def part(self, rows: slice | NDArray[np.int64]) -> Moments:
+        """Some of the seeds."""
+        return Moments(self.keys[rows], self.anchors[rows], self.until[rows])
+
+
+@dataclass(frozen=True)
+class Events:
+    """Rows sorted by key, then time, then source order.
+
+    Args:
+        keys: Distinct keys, ascending.
+        offsets: Rows of ``keys[k]`` are ``offsets[k]:offsets[k + 1]``.
+        times: When each row becomes visible.
+        values: One array per reading, by name; int64 for categories.
+    """
+
+    keys: Ints
+    offsets: Ints
+    times: Ints
+    values: Mapping[str, NDArray[np.generic]]
+
+    def numbers(self, name: str) -> Floats:
+        """A reading as floating point, NaN where missing."""
+        return np.asarray(self.values[name], np.float64)
+
+    def codes(self, name: str) -> Ints:
+        """A reading as hashes, -1 where missing."""
+        return np.asarray(self.values[name], np.int64)
+
+    def positions(self, keys: Ints) -> Ints:
+        """Index of each key in ``keys``; -1 where it has no rows.
+
+        Args:
+            keys: Keys to look up.
+        """
+        if not len(self.keys):
+            return np.full(len(keys), -1, np.int64)
+        found = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[found] == keys, found, -1)
+
+
+def sorted_events(
+    keys: Ints, times: Ints, values: Mapping[str, NDArray[np.generic]]
+) -> Events:
+    """Events from rows in any order; ties keep the order given.
+
+    Args:
+        keys: Key of each row.
+        times: Time of each row.
+        values: One array per reading.
+    """
+    order = np.lexsort((times, keys))
+    return _grouped(
+        keys[order], times[order], {n: v[order] for n, v in values.items()}
+    )
+
+
+def load_events(
+    db: Database, path: Path, readings: Sequence[Reading], keys: Ints, until: int
+) -> Events:
+    """The rows of one path that belong to ``keys`` and are not later than ``until``.
+
+    Args:
+        db: The database.
+        path: Which rows.
+        readings: Which columns.
+        keys: Distinct ``key_hash`` values.
+        until: Later rows do not leave the database.
+    """
+    source = row_source(db, path, readings)
+    columns = "".join(f", {sql} AS v{i}" for i, sql in enumerate(source.values))
+    asked = pd.DataFrame({"key": keys})
+    # A cursor: registering on the shared connection would not be safe while another
+    # thread reads.
+    with db.connection.cursor() as cursor:
+        cursor.register("benthic_keys", asked)
+        found = cursor.execute(
+            f"SELECT {source.key} AS k, {source.at} AS a{columns}, t0._row AS r"
+            f" FROM {source.tables}"
+            f" WHERE {source.condition} AND {source.at} <= {until}"
+            f" AND {source.key} IN (SELECT key FROM benthic_keys)"
+            " ORDER BY k, a, r"
+        ).fetchnumpy()
+    values = {
+        reading.name: _filled(found[f"v{i}"], reading) for i, reading in enumerate(readings)
+    }
+    return _grouped(np.asarray(found["k"], np.int64), np.asarray(found["a"], np.int64), values)
+
+
+def hashes(db: Database, values: pd.Series) -> Ints:
+    """``key_hash`` of each value.
+
+    Args:
+        db: The database whose engine hashes.
+        values: Keys or categories.
+    """
+    asked = pd.DataFrame({"i": np.arange(len(values)), "value": values.to_numpy()})
+    with db.connection.cursor() as cursor:
+        cursor.register("benthic_values", asked)
+        found = cursor.execute(
+            f"SELECT {key_hash('value')} AS h FROM benthic_values ORDER BY i"
+        ).fetchnumpy()
+    return np.asarray(found["h"], np.int64)
+
+
+def _filled(values: NDArray[np.generic], reading: Reading) -> NDArray[np.generic]:
+    if reading.is_category:
+        return np.asarray(values, np.int64)
+    numbers = np.ma.filled(np.ma.asarray(values, np.float64), np.nan)
+    numbers[~np.isfinite(numbers)] = np.nan
+    return numbers
+
+
+def _grouped(keys: Ints, times: Ints, values: Mapping[str, NDArray[np.generic]]) -> Events:
+    starts = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1)) if len(keys) else keys
+    offsets = np.append(starts, len(keys)).astype(np.int64)
+    return Events(keys[starts], offsets, times, dict(values))
