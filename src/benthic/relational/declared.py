@@ -68,8 +68,8 @@ class Declared:
 class Probe(Protocol):
     """How inference looks at the data: raw relations in the private DuckDB.
 
-    Raw means as stored: no normalized times, no ``_time``, no ``_row``, no synthetic
-    columns. Ask for the columns that are needed: SQLite and PostgreSQL copy what is
+    Raw means as stored: no normalized times, no ``_time``, no synthetic columns; there
+    is a ``_row``, which :class:`Declared` does not list. Ask for the columns that are needed: SQLite and PostgreSQL copy what is
     asked for.
     """
 

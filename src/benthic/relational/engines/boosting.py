@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import lightgbm
@@ -61,126 +61,88 @@ class Trees:
     alpha: float = 0.5
 
 
+@dataclass(frozen=True)
+class Grown:
+    """Trees, and how validation went while they grew.
+
+    Args:
+        booster: The trees.
+        curve: The metric on validation after each round; empty without validation.
+    """
+
+    booster: lightgbm.Booster
+    curve: np.ndarray
+
+
 def grow(
     rows: Rows,
     trees: Trees,
     *,
     num_rounds: int,
     seed: int,
-    num_classes: int = 1,
-    num_threads: int = 1,
-    names: list[str] | None = None,
-) -> lightgbm.Booster:
-    """Grows a fixed number of trees.
-
-    Args:
-        rows: To learn from.
-        trees: How they are grown.
-        num_rounds: How many (times the classes of multiclass).
-        seed: Of bagging and feature sampling.
-        num_classes: Classes of a multiclass objective.
-        num_threads: Does not change the result.
-        names: Of the features.
-
-    Example:
-        >>> x = np.arange(200, dtype=np.float32)[:, None]
-        >>> rows = Rows(x, (x[:, 0] > 99).astype(float), np.ones(200))
-        >>> model = grow(rows, Trees("binary"), num_rounds=5, seed=0)
-        >>> bool(model.predict(x[:1])[0] < 0.5 < model.predict(x[-1:])[0])
-        True
-    """
-    booster, _ = grow_until(
-        rows,
-        None,
-        trees,
-        most_rounds=num_rounds,
-        seed=seed,
-        num_classes=num_classes,
-        num_threads=num_threads,
-        names=names,
-    )
-    return booster
-
-
-def grow_until(
-    rows: Rows,
-    validation: Rows | None,
-    trees: Trees,
-    *,
-    most_rounds: int,
-    seed: int,
-    metric: str = "",
+    validation: Rows | None = None,
+    metric: str = "None",
     patience: int = 60,
     num_classes: int = 1,
     num_threads: int = 1,
-    names: list[str] | None = None,
-) -> tuple[lightgbm.Booster, int]:
-    """Grows trees until validation has not improved for a while.
+) -> Grown:
+    """Grows trees, until validation has not improved for a while if there is one.
 
     Args:
         rows: To learn from.
-        validation: To stop by; None grows all rounds.
         trees: How they are grown.
-        most_rounds: At most so many.
+        num_rounds: How many (times the classes of multiclass), at most.
         seed: Of bagging and feature sampling.
+        validation: To stop by; None grows all rounds.
         metric: LightGBM's name of the metric to stop by.
         patience: Rounds without improvement.
         num_classes: Classes of a multiclass objective.
         num_threads: Does not change the result.
-        names: Of the features.
 
-    Returns:
-        The trees, and how many rounds were best.
+    Example:
+        >>> x = np.arange(200, dtype=np.float32)[:, None]
+        >>> rows = Rows(x, (x[:, 0] > 99).astype(float), np.ones(200))
+        >>> model = grow(rows, Trees("binary"), num_rounds=5, seed=0).booster
+        >>> bool(model.predict(x[:1])[0] < 0.5 < model.predict(x[-1:])[0])
+        True
     """
     parameters = {
         **_ALWAYS,
         **_shape(trees, len(rows.y)),
         "seed": seed,
         "num_threads": num_threads,
-        "metric": metric or "None",
+        "metric": metric,
         **({"num_class": num_classes} if num_classes > 1 else {}),
     }
-    data = _dataset(rows, names)
-    callbacks = []
+    curves: dict[str, Any] = {}
+    watched: dict[str, Any] = {}
+    data = _dataset(rows)
     if validation is not None:
-        callbacks.append(lightgbm.early_stopping(patience, verbose=False))
-    booster = lightgbm.train(
-        parameters,
-        data,
-        num_boost_round=most_rounds,
-        valid_sets=[_dataset(validation, names, data)] if validation else None,
-        callbacks=callbacks,
-    )
-    best = booster.best_iteration if validation is not None else most_rounds
-    return booster, max(1, best if best > 0 else most_rounds)
+        watched = {
+            "valid_sets": [_dataset(validation, data)],
+            "valid_names": ["validation"],
+            "callbacks": [
+                lightgbm.early_stopping(patience, verbose=False),
+                lightgbm.record_evaluation(curves),
+            ],
+        }
+    booster = lightgbm.train(parameters, data, num_boost_round=num_rounds, **watched)
+    found: list[float] = next(iter(curves.get("validation", {}).values()), [])
+    return Grown(booster, np.array(found))
 
 
 def _shape(trees: Trees, num_rows: int) -> Mapping[str, Any]:
     # LightGBM asks for two leaves' worth of rows; tiny databases have fewer.
     least = max(1, min(trees.min_data_in_leaf, num_rows // 8))
-    return {
-        "objective": trees.objective,
-        "num_leaves": trees.num_leaves,
-        "min_data_in_leaf": least,
-        "feature_fraction": trees.feature_fraction,
-        "bagging_fraction": trees.bagging_fraction,
-        "learning_rate": trees.learning_rate,
-        "lambda_l2": trees.lambda_l2,
-        "alpha": trees.alpha,
-        "cat_smooth": 20.0,
-    }
+    return {**asdict(trees), "min_data_in_leaf": least}
 
 
-def _dataset(
-    rows: Rows, names: list[str] | None, reference: lightgbm.Dataset | None = None
-) -> lightgbm.Dataset:
+def _dataset(rows: Rows, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
     return lightgbm.Dataset(
         rows.x,
         label=rows.y,
         weight=rows.weight,
         group=rows.groups,
-        feature_name=names or "auto",
         reference=reference,
-        free_raw_data=False,
         params={"verbosity": -1, "feature_pre_filter": False, "max_bin": 127},
     )

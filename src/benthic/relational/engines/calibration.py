@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
@@ -139,14 +141,15 @@ def choose_calibration(
         >>> choose_calibration(label, truth**3, np.arange(1000)).kind
         'isotonic'
     """
-    makers = {"none": lambda y, p: Calibration(), "platt": platt}
+    makers: dict[str, Callable[..., Calibration]] = {"none": _as_it_is, "platt": platt}
     if len(label) >= _ISOTONIC_ROWS:
         makers["isotonic"] = isotonic
     splits = min(5, len(np.unique(groups)))
     if splits < 2 or min(np.bincount(label.astype(int), minlength=2)) < 2 * splits:
         return Calibration()
     losses = dict.fromkeys(makers, 0.0)
-    for fit, check in GroupKFold(splits).split(probability, label, groups):
+    folds: Any = GroupKFold(splits)
+    for fit, check in folds.split(probability, label, groups):
         if len(np.unique(label[fit])) < 2:
             continue
         for name, maker in makers.items():
@@ -154,6 +157,11 @@ def choose_calibration(
             losses[name] += _loss(label[check], said)
     best = min(losses, key=lambda name: losses[name])
     return makers[best](label, probability)
+
+
+def _as_it_is(label: np.ndarray, probability: np.ndarray) -> Calibration:
+    del label, probability
+    return Calibration()
 
 
 def _loss(label: np.ndarray, probability: np.ndarray) -> float:

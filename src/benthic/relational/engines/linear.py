@@ -38,7 +38,8 @@ class LinearModel:
             >>> model(np.array([[1.0], [np.nan]])).tolist()
             [3.0, 1.0]
         """
-        return _place(x, self.quantiles) @ self.coefficient + self.intercept
+        score: np.ndarray = _place(x, self.quantiles) @ self.coefficient
+        return score + self.intercept
 
 
 def _place(x: np.ndarray, quantiles: np.ndarray) -> np.ndarray:

@@ -93,7 +93,7 @@ def _own_columns(schema: Schema, table: str, without: tuple[str, ...]) -> Iterat
 
 def _plain_columns(schema: Schema, table: str) -> Iterator[Column]:
     known = schema.tables[table]
-    skipped = {known.pkey_col, known.time_col, *known.fkey_col_to_pkey_table}
+    skipped = {known.pkey_col, known.time_col, known.end_time_col, *known.fkey_col_to_pkey_table}
     for column in known.columns.values():
         if column.name not in skipped and column.stype is not SType.text:
             yield column

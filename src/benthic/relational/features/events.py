@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benthic.relational.database import Database
 from benthic.relational.features.columns import Reading
 from benthic.relational.features.paths import Path
-from benthic.relational.features.row_source import key_hash, row_source
+from benthic.relational.features.row_source import key_hash, row_source, typed_key
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -111,37 +111,86 @@ def load_events(
     source = row_source(db, path, readings)
     columns = "".join(f", {sql} AS v{i}" for i, sql in enumerate(source.values))
     asked = pd.DataFrame({"key": keys})
-    # A cursor: registering on the shared connection would not be safe while another
-    # thread reads.
-    with db.connection.cursor() as cursor:
-        cursor.register("benthic_keys", asked)
-        found = cursor.execute(
-            f"SELECT {source.key} AS k, {source.at} AS a{columns}, t0._row AS r"
-            f" FROM {source.tables}"
-            f" WHERE {source.condition} AND {source.at} <= {until}"
-            f" AND {source.key} IN (SELECT key FROM benthic_keys)"
-            " ORDER BY k, a, r"
-        ).fetchnumpy()
+    found = _select(
+        db,
+        asked,
+        f"SELECT {source.key} AS k, {source.at} AS a{columns}, t0._row AS r"
+        f" FROM {source.tables}"
+        f" WHERE {source.condition} AND {source.at} <= {until}"
+        f" AND {source.key} IN (SELECT key FROM benthic_asked)"
+        " ORDER BY k, a, r",
+    )
     values = {
         reading.name: _filled(found[f"v{i}"], reading) for i, reading in enumerate(readings)
     }
     return _grouped(np.asarray(found["k"], np.int64), np.asarray(found["a"], np.int64), values)
 
 
-def hashes(db: Database, values: pd.Series) -> Ints:
-    """``key_hash`` of each value.
+def entity_hashes(db: Database, table: str, values: pd.Series) -> Ints:
+    """``key_hash`` of each key of a table.
 
     Args:
         db: The database whose engine hashes.
-        values: Keys or categories.
+        table: The table that the keys are of.
+        values: Primary keys.
     """
+    return _hashed(db, values, typed_key(db.schema, table, "value"))
+
+
+def text_hashes(db: Database, values: Sequence[str]) -> dict[str, int]:
+    """Text -> its ``key_hash``.
+
+    Args:
+        db: The database whose engine hashes.
+        values: Categories, as text.
+    """
+    distinct = sorted(set(values))
+    found = _hashed(db, pd.Series(distinct, dtype=object), "CAST(value AS VARCHAR)")
+    return dict(zip(distinct, found.tolist(), strict=True))
+
+
+def _hashed(db: Database, values: pd.Series, value: str) -> Ints:
     asked = pd.DataFrame({"i": np.arange(len(values)), "value": values.to_numpy()})
-    with db.connection.cursor() as cursor:
-        cursor.register("benthic_values", asked)
-        found = cursor.execute(
-            f"SELECT {key_hash('value')} AS h FROM benthic_values ORDER BY i"
-        ).fetchnumpy()
+    found = _select(db, asked, f"SELECT {key_hash(value)} AS h FROM benthic_asked ORDER BY i")
     return np.asarray(found["h"], np.int64)
+
+
+def raw_sample(
+    db: Database, path: Path, readings: Sequence[Reading], keys: Ints, until: int
+) -> pd.DataFrame:
+    """Raw values of the rows of some keys, the newest of them: what statistics are made of.
+
+    Args:
+        db: The database.
+        path: Which rows.
+        readings: Which columns; numbers as numbers, all else as text.
+        keys: Distinct ``key_hash`` values.
+        until: The training cutoff: later rows do not leave the database.
+    """
+    source = row_source(db, path, readings)
+    columns = "".join(f", {sql} AS v{i}" for i, sql in enumerate(source.raw))
+    found = _select(
+        db,
+        pd.DataFrame({"key": keys}),
+        f"SELECT {source.key} AS k, {source.at} AS a{columns} FROM {source.tables}"
+        f" WHERE {source.condition} AND {source.at} <= {until}"
+        f" AND {source.key} IN (SELECT key FROM benthic_asked)"
+        f" ORDER BY a DESC, k, t0._row LIMIT {_SAMPLE_ROWS}",
+    )
+    names = ["key", "time", *(reading.name for reading in readings)]
+    return pd.DataFrame({n: pd.Series(v) for n, v in zip(names, found.values(), strict=True)})
+
+
+_SAMPLE_ROWS = 200_000
+
+
+def _select(db: Database, asked: pd.DataFrame, query: str) -> dict[str, NDArray[np.generic]]:
+    db.connection.register("benthic_asked", asked)
+    try:
+        found: dict[str, NDArray[np.generic]] = db.connection.execute(query).fetchnumpy()
+        return found
+    finally:
+        db.connection.unregister("benthic_asked")
 
 
 def _filled(values: NDArray[np.generic], reading: Reading) -> NDArray[np.generic]:

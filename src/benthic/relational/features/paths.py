@@ -48,6 +48,13 @@ class Path:
             return own
         return f"{'.'.join((self.last.tables[0], str(self.key_col)))}>{own}"
 
+    @property
+    def key_name(self) -> str:
+        """Name of the category that holds the key, when it is a parent's."""
+        if self.last is None:
+            return ""
+        return f"{'.'.join((self.last.tables[0], *self.last.columns))}.{self.key_col}"
+
 
 def _downward(chain: Chain) -> str:
     text = chain.tables[-1]

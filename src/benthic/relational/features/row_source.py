@@ -31,6 +31,21 @@ def key_hash(value: str) -> str:
     )
 
 
+def typed_key(schema: Schema, table: str, value: str) -> str:
+    """SQL of a key of ``table``, in the type of that table's primary key.
+
+    A foreign key may be stored in another type than the key it points at: pandas keeps
+    integers with gaps as floating point.
+
+    Args:
+        schema: The tables.
+        table: The table that the key is of.
+        value: SQL of the key.
+    """
+    known = schema.tables[table]
+    return f"TRY_CAST({value} AS {known.columns[str(known.pkey_col)].dtype})"
+
+
 def is_timed(schema: Schema, table: str, seen: tuple[str, ...] = ()) -> bool:
     """Whether any time reaches the table: its own, or that of a row it points at.
 
@@ -56,7 +71,8 @@ class RowSource:
         condition: Which rows can be visible at all.
         key: The key of a row, as ``key_hash``.
         at: When a row becomes visible, in microseconds.
-        values: One expression per reading.
+        values: One expression per reading, the number that is aggregated.
+        raw: One expression per reading, a number or text.
     """
 
     tables: str
@@ -64,6 +80,7 @@ class RowSource:
     key: str
     at: str
     values: tuple[str, ...]
+    raw: tuple[str, ...]
 
 
 def row_source(db: Database, path: Path, readings: Sequence[Reading]) -> RowSource:
@@ -79,6 +96,7 @@ def row_source(db: Database, path: Path, readings: Sequence[Reading]) -> RowSour
     """
     schema, chain = db.schema, path.chain
     needed = [r.column for r in readings if r.key is None]
+    needed += [c for c in (schema.tables[path.table].pkey_col,) if c is not None]
     needed += [key.column for key in schema.tables[path.table].fkeys]
     tables = f"{_relation(db, path.table, needed)} t0"
     for i, (table, column) in enumerate(
@@ -88,7 +106,9 @@ def row_source(db: Database, path: Path, readings: Sequence[Reading]) -> RowSour
         relation = _relation(db, table, [pkey, chain.columns[i]])
         tables += f" JOIN {relation} t{i} ON t{i - 1}.{quoted(column)} = t{i}.{quoted(pkey)}"
     timed = [
-        f"t{i}._time" for i, table in enumerate(chain.tables[:-1]) if is_timed(schema, table)
+        f"t{i}._time"
+        for i, table in enumerate(chain.tables[: max(len(chain), 1)])
+        if is_timed(schema, table)
     ]
     at = f"epoch_us(greatest({', '.join(timed)}))" if timed else f"CAST({ALWAYS} AS BIGINT)"
     aliases = {}
@@ -96,10 +116,19 @@ def row_source(db: Database, path: Path, readings: Sequence[Reading]) -> RowSour
         if key is not None and parent is not None:
             aliases[key] = f"p{len(aliases)}"
             tables += _parent_join(db, parent, key, aliases[key], readings)
-    values = tuple(_expression(db, reading, aliases, at) for reading in readings)
-    condition = " AND ".join(f"{time} IS NOT NULL" for time in timed) or "TRUE"
+    found = [_raw_value(db, path, reading, aliases, at) for reading in readings]
+    # The entity's own row counts times from 1970, for there the seed gives the moment.
+    origin = at if len(chain) else "0"
+    last = max(len(chain) - 1, 0)
+    key_col = chain.columns[-1] if len(chain) else str(schema.tables[path.table].pkey_col)
+    key = typed_key(schema, chain.tables[-1], f"t{last}.{quoted(key_col)}")
     return RowSource(
-        tables, condition, key_hash(f"t{len(chain) - 1}.{quoted(chain.columns[-1])}"), at, values
+        tables,
+        " AND ".join(f"{time} IS NOT NULL" for time in timed) or "TRUE",
+        key_hash(key),
+        at,
+        tuple(value_expression(r, v, origin) for r, v in zip(readings, found, strict=True)),
+        tuple(raw_expression(r, v, origin) for r, v in zip(readings, found, strict=True)),
     )
 
 
@@ -116,11 +145,29 @@ def _parent_join(
     return f" LEFT JOIN {relation} {alias} ON t0.{quoted(key)} = {alias}.{quoted(pkey)}"
 
 
-def _expression(db: Database, reading: Reading, aliases: dict[str, str], at: str) -> str:
+def _raw_value(
+    db: Database, path: Path, reading: Reading, aliases: dict[str, str], at: str
+) -> str:
     alias = "t0" if reading.key is None else aliases[reading.key]
     value = f"{alias}.{quoted(reading.column)}"
     if reading.parent is not None and is_timed(db.schema, reading.parent):
         value = f"(CASE WHEN epoch_us({alias}._time) <= {at} THEN {value} END)"
+    pointed_at = db.schema.tables[path.table].fkey_col_to_pkey_table.get(reading.column)
+    if reading.key is None and pointed_at is not None:
+        return typed_key(db.schema, pointed_at, value)
+    return value
+
+
+def raw_expression(reading: Reading, value: str, at: str) -> str:
+    """SQL of a value as a number, or as text where it is a category.
+
+    Args:
+        reading: What is read.
+        value: SQL of the raw value.
+        at: SQL of the moment that times are counted from, in microseconds.
+    """
+    if reading.is_category:
+        return f"CAST({value} AS VARCHAR)"
     return value_expression(reading, value, at)
 
 

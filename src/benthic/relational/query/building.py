@@ -226,16 +226,12 @@ class Builder(Transformer_NonRecursive[Any, Any]):
         if found is None and word is not None:
             suggestions.unknown_unit(self.faults, place_of(word), str(word), UNITS)
         place = place_of(meta)
+        first = start if isinstance(start, int) else None
         if start == float("inf") or isinstance(end, float):
-            self.faults.add(
-                "window",
-                place,
-                "a window may begin at -INF but always has an end",
-                "a whole number as end",
-            )
-            start, end = None, 1
-        first = None if isinstance(start, float) else start
-        return Window(first, cast(int, end), found or "days", place=place)
+            message = "a window may begin at -INF but always has an end"
+            self.faults.add("window", place, message, "a whole number as end")
+            return Window(None, 1, found or "days", place=place)
+        return Window(first, end, found or "days", place=place)
 
     def bound(self, _meta: Meta, parts: Parts) -> int | float:
         """A whole number, or infinity."""

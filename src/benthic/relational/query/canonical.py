@@ -23,6 +23,7 @@ from benthic.relational.query.tree import (
     Negative,
     Not,
     Or,
+    Rank,
     Star,
     TextTest,
     Value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections.abc import Callable
 
 from benthic.relational.query.tree import Value
 
@@ -59,9 +60,11 @@ def date(text: str) -> dt.datetime:
         raise ValueError(f"{text} is not a date")
     *clock, fraction, zone = match.groups()
     microsecond = int((fraction or "0")[:6].ljust(6, "0"))
-    numbers = [int(part or 0) for part in clock]
+    year, month, day, hour, minute, second = (int(part or 0) for part in clock)
     try:
-        found = dt.datetime(*numbers, microsecond, _zone(zone))  # type: ignore[arg-type,misc]
+        found = dt.datetime(
+            year, month, day, hour, minute, second, microsecond, _zone(zone)
+        )
         found.replace(tzinfo=None) - (found.utcoffset() or dt.timedelta())
     except (ValueError, OverflowError) as error:
         raise ValueError(f"there is no {text} in the calendar") from error
@@ -91,7 +94,7 @@ def text(quoted: str) -> str:
     return quoted[1:-1].replace(mark * 2, mark)
 
 
-READERS = {
+READERS: dict[str, Callable[[str], Value]] = {
     "INT": integer,
     "DECIMAL": decimal,
     "DATE": date,
@@ -109,5 +112,4 @@ def value(kind: str, characters: str) -> Value:
     Raises:
         ValueError: No value is written so.
     """
-    found: Value = READERS[kind](characters)
-    return found
+    return READERS[kind](characters)

@@ -48,9 +48,7 @@ def unknown_function(faults: Faults, place: Place, word: str) -> None:
     )
 
 
-def unknown_unit(
-    faults: Faults, place: Place, word: str, units: Sequence[str]
-) -> None:
+def unknown_unit(faults: Faults, place: Place, word: str, units: Sequence[str]) -> None:
     """Notes that no unit of time has this name."""
     near = wording.nearest(word, units) or wording.nearest(f"{word}s", units)
     faults.add(

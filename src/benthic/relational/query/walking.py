@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import Any, TypeAlias
 
 from benthic.relational.query.tree import (
     Aggregate,
     ColumnRef,
     Expression,
-    Literal,
     Star,
 )
 
-Node = Expression | Star
+Node: TypeAlias = Expression | Star
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -70,8 +69,13 @@ def columns(node: Node | None) -> list[ColumnRef]:
     return [part for part in inside if isinstance(part, ColumnRef)]
 
 
-def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
-    """The same tree with ``change`` applied to every node, innermost first."""
+def rebuilt(node: Any, change: Callable[[Node], Node]) -> Any:
+    """The same tree with ``change`` applied to every node, innermost first.
+
+    Args:
+        node: An expression.
+        change: Gives a node of a kind that may stand in the same place.
+    """
 
     def renewed(value: object) -> object:
         if isinstance(value, tuple):
@@ -82,4 +86,4 @@ def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
         field.name: renewed(getattr(node, field.name))
         for field in dataclasses.fields(node)
     }
-    return change(cast(Node, dataclasses.replace(node, **parts)))
+    return change(dataclasses.replace(node, **parts))

@@ -49,7 +49,7 @@ def with_article(noun: str) -> str:
 def distance(one: str, other: str) -> int:
     """Edits from one word to another; two letters in the wrong order are one edit.
 
-    Damerau and Levenshtein's distance in its restricted form (optimal string alignment).
+    Damerau and Levenshtein's distance, restricted (optimal string alignment).
 
     Example:
         >>> distance("cuont", "count")

@@ -1,0 +1,296 @@
+"""Trees of several settings and seeds, blended with a linear model, calibrated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from benthic.relational.engines.boosting import Rows, grow
+from benthic.relational.engines.calibration import (
+    Calibration,
+    choose_calibration,
+    sigmoid,
+)
+from benthic.relational.engines.finished import Finished
+from benthic.relational.engines.kinds import BINARY, MULTICLASS, REGRESSION, Kind
+from benthic.relational.engines.linear import LinearModel, fit_linear
+from benthic.relational.engines.search import Material, Setting, Trial
+
+_KINDS = {kind.name: kind for kind in (BINARY, REGRESSION, MULTICLASS)}
+_STRENGTHS = (0.01, 0.1, 1.0)
+_SHARES = (0.0, 0.25, 0.5, 0.75)
+_LINEAR_CELLS = 30_000_000  # a linear model needs no more to know its coefficients
+
+
+@dataclass(frozen=True)
+class Blend:
+    """How scores become predictions; chosen on validation.
+
+    score = (1 - share) · mean of the trees + share · scale · linear model.
+
+    Args:
+        share: Of the linear model.
+        strength: Of its penalty.
+        scale: Brings its spread to that of the trees.
+        calibration: Of the probability of a binary label.
+        temperature: Divides the scores of a multiclass label.
+        loss: On validation, before the final refit.
+    """
+
+    share: float = 0.0
+    strength: float = 1.0
+    scale: float = 1.0
+    calibration: Calibration = field(default_factory=Calibration)
+    temperature: float = 1.0
+    loss: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Fitted models and how their scores become predictions.
+
+    Args:
+        kind: Of label.
+        boosters: Each counts the same.
+        linear: None where it has no share.
+        blend: How they are put together.
+    """
+
+    kind: Kind
+    boosters: tuple[lightgbm.Booster, ...]
+    linear: LinearModel | None
+    blend: Blend
+
+    def score(self, x: np.ndarray) -> np.ndarray:
+        """Blended scores: log-odds, values, or log-probabilities `[N, C]`."""
+        scores = [
+            self.kind.to_score(np.asarray(one.predict(x, num_threads=1)))
+            for one in self.boosters
+        ]
+        mean = np.mean(scores, axis=0)
+        if self.linear is None:
+            return np.asarray(mean)
+        straight = self.blend.scale * self.linear(x)
+        return np.asarray((1 - self.blend.share) * mean + self.blend.share * straight)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities (of each class), or values.
+
+        Args:
+            x: Features `[N, F]`.
+        """
+        return calibrated(self.kind, self.score(x), self.blend)
+
+    def contributions(self, x: np.ndarray) -> np.ndarray:
+        """SHAP values of the trees, averaged: what each feature adds `[N, F + 1]`.
+
+        Args:
+            x: Features `[N, F]`; the last column of the answer is the expected score.
+        """
+        parts = [one.predict(x, pred_contrib=True) for one in self.boosters]
+        return np.asarray(np.mean(parts, axis=0))
+
+    def importance(self) -> np.ndarray:
+        """Share of the total gain of each feature `[F]`."""
+        gains = [one.feature_importance("gain") for one in self.boosters]
+        total = np.sum([gain / max(gain.sum(), 1e-12) for gain in gains], axis=0)
+        return np.asarray(total / len(self.boosters))
+
+    def save(self, folder: Path, name: str) -> None:
+        """Writes LightGBM text, safetensors and JSON into a folder.
+
+        Args:
+            folder: Must exist.
+            name: First part of the file names.
+        """
+        for i, booster in enumerate(self.boosters):
+            text = booster.model_to_string()
+            (folder / f"{name}.{i}.txt").write_text(text, encoding="utf-8")
+        facts = {
+            "kind": self.kind.name,
+            "boosters": len(self.boosters),
+            "blend": asdict(self.blend),
+            "intercept": self.linear.intercept if self.linear else None,
+        }
+        text = json.dumps(facts, indent=1)
+        (folder / f"{name}.json").write_text(text, encoding="utf-8")
+        if self.linear is not None:
+            arrays = {
+                "quantiles": np.ascontiguousarray(self.linear.quantiles),
+                "coefficient": np.ascontiguousarray(self.linear.coefficient),
+            }
+            save_file(arrays, folder / f"{name}.safetensors")
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> Ensemble:
+        """Reads what :meth:`save` wrote.
+
+        Args:
+            folder: Where.
+            name: First part of the file names.
+        """
+        facts = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        boosters = tuple(
+            lightgbm.Booster(
+                model_str=(folder / f"{name}.{i}.txt").read_text(encoding="utf-8")
+            )
+            for i in range(facts["boosters"])
+        )
+        linear = None
+        if facts["intercept"] is not None:
+            arrays = load_file(folder / f"{name}.safetensors")
+            linear = LinearModel(**arrays, intercept=facts["intercept"])
+        return cls(_KINDS[facts["kind"]], boosters, linear, _blend(facts["blend"]))
+
+
+def _blend(facts: dict[str, Any]) -> Blend:
+    map_ = facts["calibration"]
+    calibration = Calibration(map_["kind"], tuple(map_["x"]), tuple(map_["y"]))
+    return Blend(**{**facts, "calibration": calibration})
+
+
+def calibrated(kind: Kind, score: np.ndarray, blend: Blend) -> np.ndarray:
+    """From blended scores to calibrated probabilities or values.
+
+    Args:
+        kind: Of label.
+        score: Blended scores.
+        blend: Holds the calibration.
+
+    Example:
+        >>> calibrated(BINARY, np.array([0.0]), Blend()).tolist()
+        [0.5]
+    """
+    if kind.name == "binary":
+        return blend.calibration(sigmoid(score))
+    return kind.from_score(score / blend.temperature)
+
+
+def choose_blend(
+    material: Material, trials: list[Trial], kind: Kind, groups: np.ndarray
+) -> Blend:
+    """Share and penalty of the linear model, and the calibration, from validation.
+
+    Args:
+        material: What is learned from.
+        trials: Those whose settings the ensemble takes, best first.
+        kind: Of label.
+        groups: Number of the entity of each validation row.
+    """
+    trees = np.mean([trial.score for trial in trials], axis=0)
+    label = material.y_validation
+    best = Blend(loss=kind.loss(label, trees))
+    chosen = trees
+    # A class for each column is the one kind that the linear model does not speak.
+    strengths = _STRENGTHS if trees.ndim == 1 else ()
+    for strength in strengths:
+        linear = linear_model(material, trials[0].setting, kind, strength)
+        straight = linear(material.x_validation)
+        spread = float(np.std(straight))
+        scale = float(np.std(trees)) / spread if kind is BINARY and spread else 1.0
+        for share in _SHARES[1:]:
+            mixed = (1 - share) * trees + share * scale * straight
+            loss = kind.loss(label, mixed)
+            if loss < best.loss:
+                best = Blend(share, strength, scale, loss=loss)
+                chosen = mixed
+    return _calibrate(kind, label, chosen, best, groups)
+
+
+def _calibrate(
+    kind: Kind, label: np.ndarray, score: np.ndarray, blend: Blend, groups: np.ndarray
+) -> Blend:
+    facts = {**vars(blend)}
+    if kind is BINARY:
+        facts["calibration"] = choose_calibration(label, sigmoid(score), groups)
+    if kind is MULTICLASS:
+        grid = np.geomspace(0.4, 4.0, 25)
+        facts["temperature"] = float(
+            min(grid, key=lambda t: kind.loss(label, score / t))
+        )
+    return Blend(**facts)
+
+
+def linear_model(
+    material: Material, setting: Setting, kind: Kind, strength: float
+) -> LinearModel:
+    """The linear model on the rows of a setting.
+
+    Args:
+        material: What is learned from.
+        setting: Which rows, with which weight.
+        kind: Of label.
+        strength: Of the penalty.
+    """
+    rows = _thinned(material.rows(setting))
+    return fit_linear(
+        rows.x, rows.y, rows.weight, binary=kind is BINARY, strength=strength
+    )
+
+
+def _thinned(rows: Rows) -> Rows:
+    step = -(-rows.x.size // _LINEAR_CELLS)
+    if step <= 1:
+        return rows
+    return Rows(rows.x[::step], rows.y[::step], rows.weight[::step])
+
+
+def fit_ensemble(
+    material: Material,
+    trials: list[Trial],
+    kind: Kind,
+    blend: Blend,
+    *,
+    num_models: int,
+    seed: int,
+    num_threads: int,
+    finished: Finished,
+    progress: Callable[[str], None],
+) -> Ensemble:
+    """Grows the final trees, the settings in turn, each with its own seed.
+
+    Args:
+        material: What is learned from: train, or train + validation for the refit.
+        trials: Settings and rounds, best first.
+        kind: Of label.
+        blend: Chosen on validation.
+        num_models: How many sets of trees.
+        seed: First of the seeds.
+        num_threads: Does not change the result.
+        finished: Where finished trees are kept, and found after an interruption.
+        progress: Told of each.
+    """
+    boosters = []
+    for i in range(num_models):
+        trial = trials[i % len(trials)]
+        key = {
+            "model": asdict(trial.setting),
+            "rounds": trial.rounds,
+            "seed": seed + 100 + i,
+            "rows": len(material.y),
+        }
+        kept = finished.read(key)
+        if kept is None:
+            grown = grow(
+                material.rows(trial.setting),
+                trial.setting.trees,
+                num_rounds=trial.rounds,
+                seed=seed + 100 + i,
+                num_classes=material.num_classes,
+                num_threads=num_threads,
+            )
+            kept = {"text": grown.booster.model_to_string()}
+            finished.write(key, kept)
+        boosters.append(lightgbm.Booster(model_str=kept["text"]))
+        progress(f"model {i + 1} of {num_models}")
+    linear = None
+    if blend.share > 0:
+        linear = linear_model(material, trials[0].setting, kind, blend.strength)
+    return Ensemble(kind, tuple(boosters), linear, blend)

@@ -1,0 +1,274 @@
+"""Which setting does validation like?  A small search, one thing at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from benthic.relational.engines.boosting import Rows, Trees, grow
+from benthic.relational.engines.finished import Finished
+from benthic.relational.engines.kinds import Kind
+
+_MOST_ROUNDS = 600
+_LEAST_ROUNDS = 20
+_SMOOTH = 9  # one lucky round on few validation rows shall not decide
+_SEEDS = 2
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to learn.
+
+    Args:
+        history: What training rows see: ``fresh`` (all until their anchor), ``lagged``
+            (cut some time before it, as the rows to predict are) or ``both``.
+        half_life: After which share of the training span a row counts half; 0 if all
+            rows count the same.
+        trees: How they are grown.
+    """
+
+    history: str
+    half_life: float
+    trees: Trees
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learned from.
+
+    Args:
+        views: ``fresh`` and perhaps ``lagged`` features of the training rows; several
+            draws of a lag stand below each other `[D · N, F]`.
+        y: Labels of the training rows `[N]`.
+        age: How long before the last anchor, in spans of training, 0 to 1 `[N]`.
+        x_validation: `[M, F]`
+        y_validation: `[M]`
+        num_classes: Of a multiclass label; 1 otherwise.
+    """
+
+    views: dict[str, np.ndarray]
+    y: np.ndarray
+    age: np.ndarray
+    x_validation: np.ndarray
+    y_validation: np.ndarray
+    num_classes: int = 1
+
+    def rows(self, setting: Setting) -> Rows:
+        """The training rows that a setting learns from."""
+        chosen = list(self.views) if setting.history == "both" else [setting.history]
+        blocks = [self.views[name] for name in chosen]
+        weights = [
+            np.tile(self.weight(setting.half_life), len(block) // len(self.y))
+            * (len(self.y) / len(block))
+            for block in blocks
+        ]
+        copies = sum(len(block) for block in blocks) // max(1, len(self.y))
+        weight = np.concatenate(weights)
+        x = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        return Rows(x, np.tile(self.y, copies), weight / weight.mean())
+
+    def weight(self, half_life: float) -> np.ndarray:
+        """Weight of each training row, by its age."""
+        if half_life <= 0:
+            return np.ones(len(self.y))
+        return np.asarray(0.5 ** (self.age / half_life))
+
+    @property
+    def validation(self) -> Rows:
+        """The validation rows."""
+        size = len(self.y_validation)
+        return Rows(self.x_validation, self.y_validation, np.ones(size))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a setting.
+
+    Args:
+        setting: The setting.
+        loss: On validation; less is better.
+        rounds: How many were best.
+        score: On the validation rows, the mean over seeds.
+    """
+
+    setting: Setting
+    loss: float
+    rounds: int
+    score: np.ndarray
+
+
+def best_round(curves: list[np.ndarray], sign: int) -> int:
+    """Where the mean of several curves, smoothed, is best.
+
+    Args:
+        curves: A metric after each round, one array for each seed.
+        sign: 1 if less is better, -1 if more is.
+
+    Example:
+        >>> best_round([np.array([3.0, 2.0, 1.0, 2.0, 3.0])], 1)
+        3
+    """
+    length = min(len(curve) for curve in curves)
+    mean = sign * np.mean([curve[:length] for curve in curves], axis=0)
+    if length > _LEAST_ROUNDS:
+        kernel = np.ones(_SMOOTH)
+        mean = np.convolve(mean, kernel, "same") / np.convolve(
+            np.ones(length), kernel, "same"
+        )
+        return _LEAST_ROUNDS + int(np.argmin(mean[_LEAST_ROUNDS - 1 :]))
+    return 1 + int(np.argmin(mean))
+
+
+def try_setting(
+    material: Material,
+    setting: Setting,
+    kind: Kind,
+    *,
+    seed: int,
+    num_threads: int,
+    finished: Finished,
+) -> Trial:
+    """Learns with one setting and looks at validation; kept if it was done before.
+
+    Args:
+        material: What is learned from.
+        setting: How.
+        kind: Of label.
+        seed: First of the seeds.
+        num_threads: Does not change the result.
+        finished: Where trials are kept.
+    """
+    key = {"setting": asdict(setting), "seed": seed, "kind": kind.name}
+    kept = finished.read(key)
+    if kept is None:
+        kept = _learn(material, setting, kind, seed, num_threads)
+        finished.write(key, kept)
+    score = np.array(kept["score"])
+    loss = kind.loss(material.y_validation, score)
+    return Trial(setting, loss, int(kept["rounds"]), score)
+
+
+def _learn(
+    material: Material, setting: Setting, kind: Kind, seed: int, num_threads: int
+) -> dict[str, Any]:
+    rows = material.rows(setting)
+    grown = [
+        grow(
+            rows,
+            setting.trees,
+            num_rounds=_MOST_ROUNDS,
+            seed=seed + i,
+            validation=material.validation,
+            metric=kind.stop,
+            num_classes=material.num_classes,
+            num_threads=num_threads,
+        )
+        for i in range(_SEEDS)
+    ]
+    rounds = best_round([one.curve for one in grown], kind.stop_sign)
+    scores = [
+        kind.to_score(
+            np.asarray(one.booster.predict(material.x_validation, num_iteration=rounds))
+        )
+        for one in grown
+    ]
+    return {"rounds": rounds, "score": np.mean(scores, axis=0).tolist()}
+
+
+def shapes(num_rows: int, objective: str) -> list[Trees]:
+    """Trees worth trying on so many rows, the safest first.
+
+    Args:
+        num_rows: Rows of training.
+        objective: LightGBM's name.
+
+    Example:
+        >>> shapes(1000, "binary")[0].num_leaves
+        8
+    """
+    if num_rows > 50_000:
+        return [
+            Trees(objective, 31, 100, 0.5, 0.8, 0.1),
+            Trees(objective, 15, 200, 0.3, 0.8, 0.1),
+            Trees(objective, 63, 100, 0.7, 0.8, 0.1),
+        ]
+    return [
+        Trees(objective),
+        Trees(objective, 4, 30, 0.15, 0.7, 0.05),
+        Trees(objective, 16, 60, 0.15, 0.7, 0.03, 20.0),
+        Trees(objective, 24, 20, 0.5, 0.7, 0.05),
+    ]
+
+
+def search(
+    material: Material,
+    kind: Kind,
+    *,
+    seed: int,
+    num_threads: int,
+    finished: Finished,
+    progress: Callable[[str], None],
+) -> list[Trial]:
+    """Tries histories, half-lives, trees and objectives in turn; best trial first.
+
+    Args:
+        material: What is learned from.
+        kind: Of label.
+        seed: First of the seeds.
+        num_threads: Does not change the result.
+        finished: Where trials are kept, and found again after an interruption.
+        progress: Told of each trial.
+    """
+    trials: list[Trial] = []
+
+    def attempt(setting: Setting) -> None:
+        if any(trial.setting == setting for trial in trials):
+            return
+        trials.append(
+            try_setting(
+                material,
+                setting,
+                kind,
+                seed=seed,
+                num_threads=num_threads,
+                finished=finished,
+            )
+        )
+        progress(f"trial {len(trials)}: {kind.metric} {abs(trials[-1].loss):.4f}")
+
+    start = Setting(next(iter(material.views)), 0.0, shapes(len(material.y), "")[0])
+    attempt(replace(start, trees=replace(start.trees, objective=kind.objectives[0])))
+    for stage in (_histories, _half_lives, _trees, _objectives):
+        best = min(trials, key=lambda trial: trial.loss).setting
+        for setting in stage(best, material, kind):
+            attempt(setting)
+    return sorted(trials, key=lambda trial: trial.loss)
+
+
+def _histories(best: Setting, material: Material, kind: Kind) -> Iterator[Setting]:
+    del kind
+    if len(material.views) > 1:
+        for history in ("lagged", "both"):
+            yield replace(best, history=history)
+
+
+def _half_lives(best: Setting, material: Material, kind: Kind) -> Iterator[Setting]:
+    del kind
+    if material.age.max(initial=0.0) > 0:
+        for half_life in (0.5, 0.2, 0.08):
+            yield replace(best, half_life=half_life)
+
+
+def _trees(best: Setting, material: Material, kind: Kind) -> Iterator[Setting]:
+    del kind
+    for trees in shapes(len(material.y), best.trees.objective):
+        yield replace(best, trees=trees)
+
+
+def _objectives(best: Setting, material: Material, kind: Kind) -> Iterator[Setting]:
+    del material
+    for objective in kind.objectives:
+        yield replace(best, trees=replace(best.trees, objective=objective))

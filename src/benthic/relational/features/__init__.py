@@ -1,0 +1,1 @@
+"""Features along foreign-key paths."""

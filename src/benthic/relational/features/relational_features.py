@@ -1,0 +1,307 @@
+"""Windowed relational features along foreign-key paths, no row later than its seed."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benthic.errors import InputError
+from benthic.relational.database import Database
+from benthic.relational.features.cohort import cohort_features, standings, strongest
+from benthic.relational.features.columns import Json
+from benthic.relational.features.computation import Computation
+from benthic.relational.features.events import Ints, Moments, entity_hashes
+from benthic.relational.features.feature import Feature
+from benthic.relational.features.fitting import group_weights, informative, make_plan
+from benthic.relational.features.history import LabelHistory, label_columns, targets_of
+from benthic.relational.features.plan import FeaturePlan
+
+_CHUNK = 100_000
+_FIT_ROWS = 20_000
+_COHORT_SOURCES = 30
+
+
+class RelationalFeatures:
+    """Turns (entity, time) into numbers from rows the database had by that time.
+
+    Args:
+        db: The database.
+        entity_table: Where the entities are.
+        entity_col: Its primary key.
+        num_hops: Longest path of foreign keys.
+        cutoff: Rows later than this do not exist (the frozen regime).
+        strict: Whether rows at exactly the seed time are hidden too.
+        chunk_size: Seeds computed at a time.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        entity_table: str,
+        entity_col: str,
+        *,
+        num_hops: int = 2,
+        cutoff: dt.datetime | None = None,
+        strict: bool = False,
+        chunk_size: int = _CHUNK,
+    ) -> None:
+        self.db = db
+        self.entity_table = entity_table
+        self.entity_col = entity_col
+        self.num_hops = num_hops
+        self.cutoff = cutoff
+        self.strict = strict
+        self.chunk_size = chunk_size
+        self.features: list[Feature] = []
+        self._plan: FeaturePlan | None = None
+        self._history: LabelHistory | None = None
+        self._groups: dict[str, Ints] = {}
+        self._sources: list[Feature] = []
+        self._computed: list[Feature] = []
+
+    def fit(
+        self,
+        seeds: pd.DataFrame,
+        *,
+        horizon: dt.timedelta | None = None,
+        history: pd.DataFrame | None = None,
+    ) -> RelationalFeatures:
+        """Chooses paths, windows, vocabularies and cohort columns from training seeds.
+
+        Everything is learned from rows up to the latest training anchor.
+
+        Args:
+            seeds: ``entity``, ``anchor_time``, optionally ``cut_time`` and ``label``.
+            horizon: Length of the label's window.
+            history: Past labels: ``entity``, ``anchor_time``, ``observed_at``, ``label``.
+                Defaults to the seeds, observed one horizon after their anchor.
+        """
+        moments = self._moments(seeds)
+        length = None if horizon is None else int(horizon / dt.timedelta(microseconds=1))
+        self._plan = make_plan(
+            self.db, self.entity_table, self.entity_col, self.num_hops, moments, length
+        )
+        past = history if history is not None else _seed_history(seeds, horizon)
+        self._history = None if past is None else self._label_history(past, targets_of(past["label"]))
+        self._fit_groups()
+        rows = np.linspace(0, len(seeds) - 1, min(len(seeds), _FIT_ROWS)).astype(np.int64)
+        self._choose(moments.part(rows), seeds.iloc[rows], self._history)
+        return self
+
+    def transform(
+        self,
+        seeds: pd.DataFrame,
+        *,
+        history: pd.DataFrame | None = None,
+        cohort: pd.DataFrame | None = None,
+    ) -> pd.DataFrame:
+        """The features of each seed, float32, in the order of the seeds.
+
+        Args:
+            seeds: ``entity`` and ``anchor_time``; a ``cut_time`` hides rows after it.
+            history: Labels known since ``fit``, as its argument of that name.
+            cohort: Those whom a seed is compared with at its anchor; the seeds
+                themselves by default. Give it when predicting for few entities.
+
+        Raises:
+            InputError: Before ``fit``, or a column is missing.
+        """
+        moments = self._moments(seeds)
+        past, groups = self._known_labels(history)
+        values = self._compute(moments, past, groups)
+        names = [f.name for f in self._computed]
+        standing = self._standings(values, moments, cohort, past, groups)
+        everything = np.hstack([values, standing])
+        columns = [*names, *(f.name for f in cohort_features(self._sources))]
+        frame = pd.DataFrame(everything, columns=columns, index=seeds.index, copy=False)
+        return frame[[f.name for f in self.features]]
+
+    def state(self) -> Json:
+        """All that ``fit`` learned, as JSON."""
+        return {
+            "num_hops": self.num_hops,
+            "cutoff": None if self.cutoff is None else pd.Timestamp(self.cutoff).isoformat(),
+            "strict": self.strict,
+            "plan": self._fitted().to_json(),
+            "history": None if self._history is None else self._history.to_json(),
+            "groups": {name: codes.tolist() for name, codes in self._groups.items()},
+            "computed": [f.to_json() for f in self._computed],
+            "sources": [f.to_json() for f in self._sources],
+            "features": [f.to_json() for f in self.features],
+        }
+
+    @classmethod
+    def from_state(cls, db: Database, state: Json) -> RelationalFeatures:
+        """The inverse of ``state``.
+
+        Args:
+            db: The database, of the same schema.
+            state: What ``state`` gave.
+        """
+        plan = FeaturePlan.from_json(state["plan"], db.schema, int(state["num_hops"]))  # type: ignore[arg-type, call-overload]
+        cutoff = state["cutoff"]
+        made = cls(
+            db,
+            plan.entity_table,
+            plan.entity_col,
+            num_hops=int(state["num_hops"]),  # type: ignore[call-overload]
+            cutoff=None if cutoff is None else pd.Timestamp(str(cutoff)).to_pydatetime(),
+            strict=bool(state["strict"]),
+        )
+        made._plan = plan
+        if state["history"] is not None:
+            made._history = LabelHistory.from_json(state["history"])  # type: ignore[arg-type]
+        groups: dict[str, list[int]] = state["groups"]  # type: ignore[assignment]
+        made._groups = {name: np.array(codes, np.int64) for name, codes in groups.items()}
+        made._computed, made._sources, made.features = (
+            [Feature(**f) for f in state[name]]  # type: ignore[attr-defined]
+            for name in ("computed", "sources", "features")
+        )
+        return made
+
+    def _fitted(self) -> FeaturePlan:
+        if self._plan is None:
+            raise InputError("features", "no plan", "call fit first")
+        return self._plan
+
+    def _computation(self) -> Computation:
+        latest = None if self.cutoff is None else _microseconds(pd.Series([self.cutoff]))[0]
+        return Computation(self.db, self._fitted(), None if latest is None else int(latest))
+
+    def _moments(self, seeds: pd.DataFrame) -> Moments:
+        for column in ("entity", "anchor_time"):
+            if column not in seeds:
+                found = ", ".join(map(str, seeds.columns)) or "no columns"
+                raise InputError("seeds", found, f"give a column {column}")
+        anchors = _microseconds(seeds["anchor_time"])
+        until = anchors - 1 if self.strict else anchors
+        if "cut_time" in seeds:
+            until = np.minimum(until, _microseconds(seeds["cut_time"]))
+        if self.cutoff is not None:
+            until = np.minimum(until, _microseconds(pd.Series([self.cutoff]))[0])
+        keys = entity_hashes(self.db, self.entity_table, seeds["entity"])
+        return Moments(keys, anchors, until)
+
+    def _label_history(self, past: pd.DataFrame, targets: tuple[str, ...]) -> LabelHistory:
+        known = past[past["label"].notna()]
+        return LabelHistory(
+            entity_hashes(self.db, self.entity_table, known["entity"]),
+            _microseconds(known["anchor_time"]),
+            _microseconds(known["observed_at"]),
+            label_columns(known["label"], targets),
+            targets,
+        )
+
+    def _fit_groups(self) -> None:
+        self._groups = {}
+        plan = self._fitted()
+        if self._history is None:
+            return
+        groups = self._group_codes(self._history)
+        weights = group_weights(self._history, groups)
+        self._groups = {name: groups[name] for name in weights}
+        self._plan = FeaturePlan(**{**plan.__dict__, "groups": weights})
+
+    def _group_codes(self, history: LabelHistory) -> dict[str, Ints]:
+        moments = history.moments()
+        if self.strict:
+            moments = Moments(moments.keys, moments.anchors, moments.anchors - 1)
+        return self._computation().groups_of(moments)
+
+    def _known_labels(
+        self, history: pd.DataFrame | None
+    ) -> tuple[LabelHistory | None, dict[str, Ints]]:
+        if history is None or self._history is None:
+            return self._history, self._groups
+        new = self._label_history(history, self._history.targets)
+        codes = self._group_codes(new)
+        groups = {
+            name: np.concatenate([old, codes[name]]) for name, old in self._groups.items()
+        }
+        return self._history.joined(new), groups
+
+    def _choose(
+        self, moments: Moments, seeds: pd.DataFrame, history: LabelHistory | None
+    ) -> None:
+        self._computed = []
+        values = self._compute(moments, history, self._groups)
+        frame = pd.DataFrame(values, columns=[f.name for f in self._computed])
+        kept = set(informative(frame))
+        self._computed = [f for f in self._computed if f.name in kept]
+        self._sources = []
+        if "label" in seeds and history is not None:
+            labels = label_columns(seeds["label"], history.targets)
+            if labels.shape[1]:
+                names = set(strongest(frame[list(_names(self._computed))], labels[:, 0], _COHORT_SOURCES))
+                self._sources = [f for f in self._computed if f.name in names]
+        self.features = [*self._computed, *cohort_features(self._sources)]
+
+    def _compute(
+        self, moments: Moments, history: LabelHistory | None, groups: dict[str, Ints]
+    ) -> NDArray[np.float32]:
+        # Seeds of one entity together, so that its rows are read once.
+        order = np.lexsort((moments.anchors, moments.keys))
+        computation = self._computation()
+        out = np.empty((len(moments), len(self._computed)), np.float32)
+        for start in range(0, len(order), self.chunk_size):
+            rows = order[start : start + self.chunk_size]
+            made = computation.features(moments.part(rows), history, groups)
+            if not self._computed:
+                found = list(made)
+                self._computed = [f for f, _ in found]
+                out = np.empty((len(moments), len(found)), np.float32)
+                made = iter(found)
+            places = {f.name: i for i, f in enumerate(self._computed)}
+            for f, values in made:
+                if f.name in places:
+                    out[rows, places[f.name]] = values
+        return out
+
+    def _standings(
+        self,
+        values: NDArray[np.float32],
+        moments: Moments,
+        cohort: pd.DataFrame | None,
+        history: LabelHistory | None,
+        groups: dict[str, Ints],
+    ) -> NDArray[np.float32]:
+        names = _names(self._computed)
+        columns = [names[f.name] for f in self._sources]
+        if cohort is None:
+            reference, others = values, moments
+        else:
+            others = self._moments(cohort)
+            reference = self._compute(others, history, groups)
+        both = pd.DataFrame(
+            {
+                "anchor": np.concatenate([moments.anchors, others.anchors]),
+                "until": np.concatenate([moments.until, others.until]),
+            }
+        )
+        group = both.groupby(["anchor", "until"]).ngroup().to_numpy(np.int64)
+        cut = len(moments)
+        return standings(values[:, columns], group[:cut], reference[:, columns], group[cut:])
+
+
+def _names(features: list[Feature]) -> dict[str, int]:
+    return {f.name: i for i, f in enumerate(features)}
+
+
+def _microseconds(times: pd.Series) -> Ints:
+    stamps = pd.to_datetime(times)
+    if stamps.isna().any():
+        raise InputError("anchor_time", f"{int(stamps.isna().sum())} missing times", "give a time for each seed")
+    if stamps.dt.tz is not None:
+        stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
+    return stamps.to_numpy("datetime64[us]").astype(np.int64)
+
+
+def _seed_history(seeds: pd.DataFrame, horizon: dt.timedelta | None) -> pd.DataFrame | None:
+    if horizon is None or not horizon or "label" not in seeds:
+        return None
+    past = seeds.drop_duplicates(["entity", "anchor_time"])[["entity", "anchor_time", "label"]]
+    observed = pd.to_datetime(past["anchor_time"]) + pd.Timedelta(horizon)
+    return past.assign(observed_at=observed)

@@ -1,0 +1,186 @@
+"""Statistics of every column of a table, from one query on a bounded sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from benthic.relational.declared import DeclaredTable, Probe
+from benthic.relational.sql import quoted
+
+_AT_ONCE = 60  # columns a query: a thousand aggregates and more are slow to plan
+
+_FAMILIES = {
+    "BOOLEAN": "boolean",
+    "UUID": "uuid",
+    "VARCHAR": "text",
+    "DATE": "time",
+    "FLOAT": "real",
+    "DOUBLE": "real",
+    "TIME": "clock",
+    "INTERVAL": "clock",
+    '"NULL"': "nothing",
+    "TINYINT": "integer",
+    "SMALLINT": "integer",
+    "INTEGER": "integer",
+    "BIGINT": "integer",
+    "HUGEINT": "integer",
+    "UTINYINT": "integer",
+    "USMALLINT": "integer",
+    "UINTEGER": "integer",
+    "UBIGINT": "integer",
+    "UHUGEINT": "integer",
+}
+_BY_START = {
+    "DECIMAL": "real",
+    "TIMESTAMP": "time",
+    "TIME": "clock",
+    "ENUM": "text",
+    "VARCHAR": "text",
+}
+
+
+def family(dtype: str) -> str:
+    """What kind of values a DuckDB type holds.
+
+    One of integer, real, text, uuid, boolean, time, clock (of the day), list, nothing (all
+    NULL) and opaque.
+
+    Example:
+        >>> family("BIGINT"), family("DECIMAL(10,2)"), family("VARCHAR[]")
+        ('integer', 'real', 'list')
+    """
+    if dtype.endswith("]"):
+        return "list"
+    if dtype in _FAMILIES:
+        return _FAMILIES[dtype]
+    return next(
+        (kind for start, kind in _BY_START.items() if dtype.startswith(start)), "opaque"
+    )
+
+
+_WORDS = "length(trim({c})) - length(replace(trim({c}), ' ', '')) + 1"
+_BOOLEAN_WORD = "lower(trim({c})) IN ('t','f','true','false','y','n','yes','no')"
+_TOKENS = r"^\s*[<\[{{].*[>\]}}]\s*$|[|;]|,"
+_MEASURES: Mapping[str, Mapping[str, str]] = {
+    "any": {"filled": "count({c})"},
+    "counted": {"distinct": "count(DISTINCT {c})"},
+    "number": {
+        "low": "CAST(min({c}) AS DOUBLE)",
+        "high": "CAST(max({c}) AS DOUBLE)",
+        "whole": "count(*) FILTER ({c} = floor({c}))",
+    },
+    "text": {
+        "words": "avg(" + _WORDS + ")",
+        "length": "avg(length({c}))",
+        "dates": "count(TRY_CAST(trim({c}) AS TIMESTAMPTZ))",
+        "datelike": r"count(*) FILTER (regexp_matches({c}, '^\s*\d{{1,4}}[/. -]'))",
+        "truths": "count(*) FILTER (" + _BOOLEAN_WORD + ")",
+        "delimited": "count(*) FILTER (regexp_matches({c}, '" + _TOKENS + "'))",
+    },
+    "finite": {"finite": "count(*) FILTER (isfinite({c}))"},
+}
+_SECTIONS = {
+    "integer": ("any", "counted", "number"),
+    "real": ("any", "counted", "number"),
+    "text": ("any", "counted", "text"),
+    "boolean": ("any", "counted"),
+    "time": ("any", "counted", "finite"),
+    "clock": ("any", "counted"),
+    "uuid": ("any", "counted"),
+}
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """What a sample says about one column.
+
+    Args:
+        name: The column.
+        dtype: DuckDB's name of its raw type.
+        rows: Rows in the sample.
+        whole_table: Whether the sample is the whole table.
+        measures: Statistics by name; which there are depends on the family.
+    """
+
+    name: str
+    dtype: str
+    rows: int
+    whole_table: bool
+    measures: Mapping[str, float | None]
+
+    @cached_property
+    def family(self) -> str:
+        """What kind of values it holds, see :func:`family`."""
+        return family(self.dtype)
+
+    @property
+    def filled(self) -> int:
+        """Rows that are not NULL."""
+        return int(self.get("filled"))
+
+    @property
+    def distinct(self) -> int:
+        """Different values."""
+        return int(self.get("distinct"))
+
+    def get(self, measure: str) -> float:
+        """A statistic, 0 where the column has none."""
+        return self.measures.get(measure) or 0.0
+
+    def share(self, measure: str) -> float:
+        """A count as a share of the rows that are not NULL."""
+        return self.get(measure) / self.filled if self.filled else 0.0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all values are whole numbers, however they are stored."""
+        if self.family == "integer":
+            return True
+        return self.family == "real" and self.filled > 0 and self.share("whole") == 1
+
+    @property
+    def key_family(self) -> str:
+        """Family to compare keys by: a whole double is an integer with NULLs."""
+        return "integer" if self.is_whole else self.family
+
+
+def profile(table: DeclaredTable, probe: Probe) -> dict[str, ColumnProfile]:
+    """Profiles all columns of a table on its sample, in one scan of it.
+
+    Args:
+        table: The table.
+        probe: Access to its data.
+    """
+    if not table.columns:
+        return {}
+    relation = probe.sample(table.name)
+    rows = int(probe.query(f"SELECT count(*) FROM {relation}")[0][0])
+    found: dict[str, ColumnProfile] = {}
+    columns = iter(table.columns.items())
+    while batch := tuple(islice(columns, _AT_ONCE)):
+        asked = [(name, *measure) for name, dtype in batch for measure in _asked(dtype)]
+        expressions = [
+            sql.format(c=quoted(name)) for name, _, sql in asked
+        ]
+        answers: tuple[Any, ...] = probe.query(
+            f"SELECT {', '.join(expressions)} FROM {relation}"
+        )[0]
+        for name, dtype in batch:
+            measures = {
+                measure: None if value is None else float(value)
+                for (column, measure, _), value in zip(asked, answers, strict=True)
+                if column == name
+            }
+            found[name] = ColumnProfile(
+                name, dtype, rows, rows >= table.num_rows, measures
+            )
+    return found
+
+
+def _asked(dtype: str) -> list[tuple[str, str]]:
+    sections = _SECTIONS.get(family(dtype), ("any",))
+    return [measure for section in sections for measure in _MEASURES[section].items()]

@@ -1,0 +1,122 @@
+"""What every kind of database offers to the one Database object."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import duckdb
+
+from benthic.errors import DatabaseError
+from benthic.relational.declared import Declared
+from benthic.relational.sql import quoted
+
+SAMPLE_ROWS = 20_000
+"""How many rows a look at the values needs: a rate of 0.1 % is then 20 rows."""
+
+RESERVED = frozenset({"_time", "_row"})
+"""Columns that every relation of ours has; a user's column of that name is left out."""
+
+
+class Source(Protocol):
+    """A database that is read and never written.
+
+    Its raw relations live in the private DuckDB connection that it was given. They
+    hold the columns as stored and ``_row``, the number of the row in the order of
+    the source.
+    """
+
+    title: str
+    """What it was opened from, fit to be printed: no password."""
+    declared: Declared
+
+    def relation(self, table: str, columns: Collection[str]) -> str:
+        """Quoted name of the raw relation, with at least these columns."""
+
+    def sample(self, table: str) -> str:
+        """Quoted name of a relation of at most :data:`SAMPLE_ROWS` rows."""
+
+    def close(self) -> None:
+        """Lets the database go."""
+
+
+def column_types(
+    connection: duckdb.DuckDBPyConnection, relation: str
+) -> dict[str, str]:
+    """Name -> DuckDB type of the columns of a relation, without ``_row``."""
+    rows = connection.execute(f"DESCRIBE FROM {relation}").fetchall()
+    return {row[0]: row[1] for row in rows if row[0] not in RESERVED}
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    """Number of rows of a relation."""
+    rows = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()
+    return int(rows[0][0])
+
+
+def create_sample(
+    connection: duckdb.DuckDBPyConnection, table: str, relation: str, num_rows: int
+) -> str:
+    """A view on every k-th row: the same rows at every opening.
+
+    Args:
+        connection: The private connection.
+        table: Name of the table.
+        relation: Its raw relation, with all columns.
+        num_rows: Rows of the table.
+    """
+    name = quoted("sample", table)
+    step = max(1, -(-num_rows // SAMPLE_ROWS))
+    connection.execute(
+        f"CREATE OR REPLACE VIEW {name} AS "
+        f"SELECT * FROM {relation} WHERE _row % {step} = 0 LIMIT {SAMPLE_ROWS}"
+    )
+    return name
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's text that says something."""
+    lines = (line.strip() for line in str(error).splitlines())
+    text = next((line for line in lines if line), type(error).__name__)
+    # "IO Error: …" -> "…": the kind of a DuckDB error says nothing to the user.
+    kind, colon, rest = text.partition(": ")
+    return rest if colon and kind.endswith(" Error") and rest else text
+
+
+_NO_ROOM = ("no space left", "max_temp_directory_size", "disk quota", "file too large")
+
+
+@contextmanager
+def reading(title: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turns a failure while reading into one clear line.
+
+    Args:
+        title: What is being read.
+        kinds: What the source's driver raises; DuckDB's errors are always included.
+
+    Raises:
+        DatabaseError: If the database, its server or the scratch disk fails.
+
+    Example:
+        >>> with reading("shop.duckdb"):
+        ...     duckdb.connect().execute("SELECT * FROM orders")
+        Traceback (most recent call last):
+        ...
+        benthic.errors.DatabaseError: shop.duckdb: reading failed: Table with name \
+orders does not exist!
+    """
+    try:
+        yield
+    except (duckdb.Error, *kinds) as error:
+        text = one_line(error)
+        if any(sign in str(error).lower() for sign in _NO_ROOM):
+            text = (
+                "the disk for temporary files is full; free some, or name a larger "
+                f"temp_directory or memory_limit ({text})"
+            )
+        elif isinstance(error, duckdb.OutOfMemoryException):
+            text = f"the memory_limit is too small for this ({text})"
+        else:
+            text = f"reading failed: {text}"
+        raise DatabaseError(f"{title}: {text}") from error
