@@ -13,6 +13,7 @@ import pandas as pd
 
 from benthic.errors import InputError
 from benthic.relational.database import Database
+from benthic.relational.task import Task
 
 _LEAST_ROWS = 20
 
@@ -47,6 +48,27 @@ class Target:
         if self.horizon is not None:
             facts["horizon"] = self.horizon // pd.Timedelta(microseconds=1)
         return facts
+
+    @classmethod
+    def of(cls, task: Task) -> Target:
+        """The target of a task.
+
+        Args:
+            task: What is to be learned.
+        """
+        horizon = task.horizon
+        choices = task.choices
+        return cls(
+            task.entity_table,
+            task.entity_col,
+            str(task.task_type),
+            None
+            if horizon is None
+            else horizon.after(task.anchor_time) - task.anchor_time,
+            task.k,
+            None if choices is None else choices.table,
+            None if choices is None else choices.column,
+        )
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Target:
@@ -158,8 +180,8 @@ def check_examples(
         >>> check_examples(one, one, "binary")
         Traceback (most recent call last):
         ...
-        benthic.errors.InputError: query: found only the class 1 in 30 training labels; \
-ask for what sometimes happens and sometimes does not, or give more anchors
+        benthic.errors.InputError: query: found only the class 1 in 30 training \
+labels; ask for what sometimes happens and sometimes does not, or give more anchors
     """
     for name, frame in (("train", train), ("validation", validation)):
         missing = {"entity", "anchor_time", "label"} - set(frame.columns)
@@ -179,7 +201,8 @@ ask for what sometimes happens and sometimes does not, or give more anchors
     if task_type in {"binary", "multiclass"} and train["label"].nunique() < 2:
         raise InputError(
             "query",
-            f"only the class {train['label'].iloc[0]} in {len(train):,} training labels",
+            f"only the class {train['label'].iloc[0]} in {len(train):,} "
+            "training labels",
             "ask for what sometimes happens and sometimes does not, "
             "or give more anchors",
         )
@@ -200,9 +223,7 @@ def peak_memory_mb() -> float:
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-def drawn_lags(
-    examples: pd.DataFrame, lags: np.ndarray, *, seed: int
-) -> pd.DataFrame:
+def drawn_lags(examples: pd.DataFrame, lags: np.ndarray, *, seed: int) -> pd.DataFrame:
     """The same examples, each anchor cut some time before it.
 
     Where predictions will be made long after the last row that may be seen, training

@@ -59,25 +59,27 @@ class Ensemble:
     Args:
         kind: Of label.
         boosters: Each counts the same.
-        linear: None where it has no share.
+        reads: Which features each booster reads.
+        linear: Reads what the first booster reads. None where it has no share.
         blend: How they are put together.
     """
 
     kind: Kind
     boosters: tuple[lightgbm.Booster, ...]
+    reads: tuple[np.ndarray, ...]
     linear: LinearModel | None
     blend: Blend
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """Blended scores: log-odds, values, or log-probabilities `[N, C]`."""
         scores = [
-            self.kind.to_score(np.asarray(one.predict(x, num_threads=1)))
-            for one in self.boosters
+            self.kind.to_score(np.asarray(one.predict(x[:, read], num_threads=1)))
+            for one, read in zip(self.boosters, self.reads, strict=True)
         ]
         mean = np.mean(scores, axis=0)
         if self.linear is None:
             return np.asarray(mean)
-        straight = self.blend.scale * self.linear(x)
+        straight = self.blend.scale * self.linear(x[:, self.reads[0]])
         return np.asarray((1 - self.blend.share) * mean + self.blend.share * straight)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -94,14 +96,23 @@ class Ensemble:
         Args:
             x: Features `[N, F]`; the last column of the answer is the expected score.
         """
-        parts = [one.predict(x, pred_contrib=True) for one in self.boosters]
-        return np.asarray(np.mean(parts, axis=0))
+        total = np.zeros((len(x), x.shape[1] + 1))
+        for one, read in zip(self.boosters, self.reads, strict=True):
+            part = np.asarray(one.predict(x[:, read], pred_contrib=True))
+            total[:, [*read, x.shape[1]]] += part / len(self.boosters)
+        return total
 
-    def importance(self) -> np.ndarray:
-        """Share of the total gain of each feature `[F]`."""
-        gains = [one.feature_importance("gain") for one in self.boosters]
-        total = np.sum([gain / max(gain.sum(), 1e-12) for gain in gains], axis=0)
-        return np.asarray(total / len(self.boosters))
+    def importance(self, num_features: int) -> np.ndarray:
+        """Share of the total gain of each feature `[F]`.
+
+        Args:
+            num_features: F.
+        """
+        total = np.zeros(num_features)
+        for one, read in zip(self.boosters, self.reads, strict=True):
+            gain = one.feature_importance("gain")
+            total[read] += gain / max(gain.sum(), 1e-12) / len(self.boosters)
+        return total
 
     def save(self, folder: Path, name: str) -> None:
         """Writes LightGBM text, safetensors and JSON into a folder.
@@ -115,7 +126,7 @@ class Ensemble:
             (folder / f"{name}.{i}.txt").write_text(text, encoding="utf-8")
         facts = {
             "kind": self.kind.name,
-            "boosters": len(self.boosters),
+            "reads": [read.tolist() for read in self.reads],
             "blend": asdict(self.blend),
             "intercept": self.linear.intercept if self.linear else None,
         }
@@ -141,13 +152,15 @@ class Ensemble:
             lightgbm.Booster(
                 model_str=(folder / f"{name}.{i}.txt").read_text(encoding="utf-8")
             )
-            for i in range(facts["boosters"])
+            for i in range(len(facts["reads"]))
         )
         linear = None
         if facts["intercept"] is not None:
             arrays = load_file(folder / f"{name}.safetensors")
             linear = LinearModel(**arrays, intercept=facts["intercept"])
-        return cls(_KINDS[facts["kind"]], boosters, linear, _blend(facts["blend"]))
+        reads = tuple(np.array(read, dtype=int) for read in facts["reads"])
+        kind = _KINDS[facts["kind"]]
+        return cls(kind, boosters, reads, linear, _blend(facts["blend"]))
 
 
 def _blend(facts: dict[str, Any]) -> Blend:
@@ -192,7 +205,7 @@ def choose_blend(
     strengths = _STRENGTHS if trees.ndim == 1 else ()
     for strength in strengths:
         linear = linear_model(material, trials[0].setting, kind, strength)
-        straight = linear(material.x_validation)
+        straight = linear(material.validation(trials[0].setting).x)
         spread = float(np.std(straight))
         scale = float(np.std(trees)) / spread if kind is BINARY and spread else 1.0
         for share in _SHARES[1:]:
@@ -293,4 +306,7 @@ def fit_ensemble(
     linear = None
     if blend.share > 0:
         linear = linear_model(material, trials[0].setting, kind, blend.strength)
-    return Ensemble(kind, tuple(boosters), linear, blend)
+    reads = [
+        material.chosen(trials[i % len(trials)].setting) for i in range(num_models)
+    ]
+    return Ensemble(kind, tuple(boosters), tuple(reads), linear, blend)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -28,6 +30,7 @@ class IntervalModel:
         low: Trees of the lower quantile.
         high: Trees of the upper quantile.
         shift: e, the correction.
+        reads: Which features the trees read.
         coverage: Share of validation labels held by intervals whose correction was
             found on the other half of the entities.
     """
@@ -35,6 +38,7 @@ class IntervalModel:
     low: lightgbm.Booster
     high: lightgbm.Booster
     shift: float
+    reads: np.ndarray
     coverage: float
 
     def __call__(
@@ -46,7 +50,7 @@ class IntervalModel:
             x: Features `[N, F]`.
             middle: The predictions.
         """
-        low, high = _ends(self.low, self.high, x)
+        low, high = _ends(self.low, self.high, x[:, self.reads])
         lower = np.minimum(low - self.shift, middle)
         return lower, np.maximum(high + self.shift, middle)
 
@@ -60,14 +64,21 @@ class IntervalModel:
             path = folder / f"interval.{name}.txt"
             path.write_text(trees.model_to_string(), encoding="utf-8")
 
+    def to_json(self) -> dict[str, Any]:
+        """All but the trees."""
+        return {
+            "shift": self.shift,
+            "reads": self.reads.tolist(),
+            "coverage": self.coverage,
+        }
+
     @classmethod
-    def load(cls, folder: Path, shift: float, coverage: float) -> IntervalModel:
+    def load(cls, folder: Path, facts: Mapping[str, Any]) -> IntervalModel:
         """Reads what :meth:`save` wrote.
 
         Args:
             folder: Where.
-            shift: As it was.
-            coverage: As it was.
+            facts: What :meth:`to_json` gave.
         """
         low, high = (
             lightgbm.Booster(
@@ -75,7 +86,8 @@ class IntervalModel:
             )
             for name in ("low", "high")
         )
-        return cls(low, high, shift, coverage)
+        reads = np.array(facts["reads"], dtype=int)
+        return cls(low, high, facts["shift"], reads, facts["coverage"])
 
 
 def _ends(
@@ -113,7 +125,7 @@ def fit_interval(
         ).booster
         for alpha in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     )
-    lower, upper = _ends(low, high, material.x_validation)
+    lower, upper = _ends(low, high, material.validation(trial.setting).x)
     label = material.y_validation
     misses = np.maximum(lower - label, label - upper)
     half = groups % 2 == 0
@@ -123,7 +135,8 @@ def fit_interval(
         if check.any() and (~check).any()
     ]
     coverage = float(np.mean(np.concatenate(held))) if held else float("nan")
-    return IntervalModel(low, high, conformal_shift(misses), coverage)
+    reads = material.chosen(trial.setting)
+    return IntervalModel(low, high, conformal_shift(misses), reads, coverage)
 
 
 def conformal_shift(misses: np.ndarray) -> float:

@@ -27,11 +27,13 @@ class Setting:
             (cut some time before it, as the rows to predict are) or ``both``.
         half_life: After which share of the training span a row counts half; 0 if all
             rows count the same.
+        num_features: How many of the most useful features; 0 takes all.
         trees: How they are grown.
     """
 
     history: str
     half_life: float
+    num_features: int
     trees: Trees
 
 
@@ -47,6 +49,7 @@ class Material:
         x_validation: `[M, F]`
         y_validation: `[M]`
         num_classes: Of a multiclass label; 1 otherwise.
+        order: Features from the most useful in training to the least `[F]`.
     """
 
     views: dict[str, np.ndarray]
@@ -55,6 +58,14 @@ class Material:
     x_validation: np.ndarray
     y_validation: np.ndarray
     num_classes: int = 1
+    order: np.ndarray | None = None
+
+    def chosen(self, setting: Setting) -> np.ndarray:
+        """Which features a setting reads, in the order of the columns."""
+        width = self.x_validation.shape[1]
+        if self.order is None or setting.num_features == 0:
+            return np.arange(width)
+        return np.sort(self.order[: setting.num_features])
 
     def rows(self, setting: Setting) -> Rows:
         """The training rows that a setting learns from."""
@@ -67,7 +78,8 @@ class Material:
         ]
         copies = sum(len(block) for block in blocks) // max(1, len(self.y))
         weight = np.concatenate(weights)
-        x = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        features = self.chosen(setting)
+        x = np.concatenate([block[:, features] for block in blocks])
         return Rows(x, np.tile(self.y, copies), weight / weight.mean())
 
     def weight(self, half_life: float) -> np.ndarray:
@@ -76,11 +88,10 @@ class Material:
             return np.ones(len(self.y))
         return np.asarray(0.5 ** (self.age / half_life))
 
-    @property
-    def validation(self) -> Rows:
-        """The validation rows."""
-        size = len(self.y_validation)
-        return Rows(self.x_validation, self.y_validation, np.ones(size))
+    def validation(self, setting: Setting) -> Rows:
+        """The validation rows, with the features of a setting."""
+        x = self.x_validation[:, self.chosen(setting)]
+        return Rows(x, self.y_validation, np.ones(len(self.y_validation)))
 
 
 @dataclass(frozen=True)
@@ -154,14 +165,14 @@ def try_setting(
 def _learn(
     material: Material, setting: Setting, kind: Kind, seed: int, num_threads: int
 ) -> dict[str, Any]:
-    rows = material.rows(setting)
+    rows, validation = material.rows(setting), material.validation(setting)
     grown = [
         grow(
             rows,
             setting.trees,
             num_rounds=_MOST_ROUNDS,
             seed=seed + i,
-            validation=material.validation,
+            validation=validation,
             metric=kind.stop,
             num_classes=material.num_classes,
             num_threads=num_threads,
@@ -171,7 +182,7 @@ def _learn(
     rounds = best_round([one.curve for one in grown], kind.stop_sign)
     scores = [
         kind.to_score(
-            np.asarray(one.booster.predict(material.x_validation, num_iteration=rounds))
+            np.asarray(one.booster.predict(validation.x, num_iteration=rounds))
         )
         for one in grown
     ]
@@ -239,9 +250,9 @@ def search(
         )
         progress(f"trial {len(trials)}: {kind.metric} {abs(trials[-1].loss):.4f}")
 
-    start = Setting(next(iter(material.views)), 0.0, shapes(len(material.y), "")[0])
+    start = Setting(next(iter(material.views)), 0.0, 0, shapes(len(material.y), "")[0])
     attempt(replace(start, trees=replace(start.trees, objective=kind.objectives[0])))
-    for stage in (_histories, _half_lives, _trees, _objectives):
+    for stage in _STAGES:
         best = min(trials, key=lambda trial: trial.loss).setting
         for setting in stage(best, material, kind):
             attempt(setting)
@@ -272,3 +283,13 @@ def _objectives(best: Setting, material: Material, kind: Kind) -> Iterator[Setti
     del material
     for objective in kind.objectives:
         yield replace(best, trees=replace(best.trees, objective=objective))
+
+
+def _selections(best: Setting, material: Material, kind: Kind) -> Iterator[Setting]:
+    del kind
+    for size in (600, 200, 70):
+        if material.order is not None and size < len(material.order):
+            yield replace(best, num_features=size)
+
+
+_STAGES = (_histories, _selections, _half_lives, _trees, _objectives)

@@ -22,6 +22,7 @@ EXACT_ROWS = 5_000_000
 
 _FAMILIES = frozenset({"integer", "text", "uuid"})
 _MOST_LETTERS = 64  # a longer text is prose that happens to be unique
+_ALIKE = 5  # letters
 _ENOUGH = 4.0
 _TIE = 0.5
 _CONFIDENCE = ((6.0, 0.99), (5.0, 0.95), (_ENOUGH, 0.85))
@@ -219,6 +220,8 @@ def _name_score(name: KeyName, table: str, others: Sequence[str]) -> float:
         return 0.0  # it points at that table
     if strong and (ends_with(name.stem, own[-1:]) or ends_with(own, name.stem)):
         return 5.0
+    if strong and own and name.stem[-1][:_ALIKE] == own[-1][:_ALIKE]:
+        return 5.0  # qualify_id in qualifying
     if strong and own[: len(name.stem)] == name.stem:
         return 4.0
     if not name.stem and name.suffix:  # "code", "number"

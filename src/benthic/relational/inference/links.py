@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from benthic.relational.declared import Declared, DeclaredTable, Probe
+from benthic.relational.inference.composite import KeyColumn, key_column
 from benthic.relational.inference.keys import EXACT_ROWS
 from benthic.relational.inference.names import (
     PLAIN_KEYS,
@@ -74,7 +75,11 @@ class Containment:
 
 
 def containment(
-    child: DeclaredTable, column: str, parent: DeclaredTable, key: str, probe: Probe
+    child: DeclaredTable,
+    column: KeyColumn,
+    parent: DeclaredTable,
+    key: KeyColumn,
+    probe: Probe,
 ) -> Containment:
     """Looks for a column's values among a parent's keys.
 
@@ -89,15 +94,18 @@ def containment(
         probe: Access to the data.
     """
     exact = child.num_rows <= EXACT_ROWS
-    rows = probe.relation(child.name, [column]) if exact else probe.sample(child.name)
-    keys = probe.relation(parent.name, [key])
+    rows = (
+        probe.relation(child.name, column.sources)
+        if exact
+        else probe.sample(child.name)
+    )
+    keys = probe.relation(parent.name, key.sources)
     answer = probe.query(
-        f"WITH child AS (SELECT {quoted(column)} AS v, count(*) AS n FROM {rows} "
-        f"WHERE {quoted(column)} IS NOT NULL GROUP BY 1), "
-        f"parent AS (SELECT DISTINCT {quoted(key)} AS k FROM {keys} "
-        f"WHERE {quoted(key)} IS NOT NULL) "
+        f"WITH every AS (SELECT {column.sql} AS v FROM {rows}), "
+        "child AS (SELECT v, count(*) AS n FROM every WHERE v IS NOT NULL GROUP BY v), "
+        f"parent AS (SELECT DISTINCT {key.sql} AS k FROM {keys}) "
         "SELECT count(*), count(*) FILTER (k IS NULL), coalesce(sum(n), 0), "
-        "coalesce(sum(n) FILTER (k IS NULL), 0), (SELECT count(*) FROM parent) "
+        "coalesce(sum(n) FILTER (k IS NULL), 0), (SELECT count(k) FROM parent) "
         "FROM child LEFT JOIN parent ON v = k"
     )[0]
     values, orphan_values, filled, orphan_rows, num_keys = map(int, answer)
@@ -135,10 +143,11 @@ def infer_links(
     for column, seen in open_columns.items():
         held: list[tuple[float, _Candidate, Containment]] = []
         refused: list[Problem] = []
-        candidates = _candidates(table.name, seen, keys, profiles)
-        for candidate in candidates:
+        own = key_column(table, (column,))
+        for candidate in _candidates(table.name, seen, keys, profiles):
             parent = declared.tables[candidate.table]
-            data = containment(table, column, parent, candidate.key, probe)
+            key = key_column(parent, (candidate.key,))
+            data = containment(table, own, parent, key, probe)
             if _holds(candidate, seen, data):
                 held.append((candidate.evidence * data.share, candidate, data))
             elif candidate.evidence >= 0.9 and data.values:

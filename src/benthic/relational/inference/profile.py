@@ -64,7 +64,8 @@ def family(dtype: str) -> str:
 
 _WORDS = "length(trim({c})) - length(replace(trim({c}), ' ', '')) + 1"
 _BOOLEAN_WORD = "lower(trim({c})) IN ('t','f','true','false','y','n','yes','no')"
-_TOKENS = r"^\s*[<\[{{].*[>\]}}]\s*$|[|;]|,"
+_DELIMITED = r"^\s*[<\[{{].*[>\]}}]\s*$|[|;,]"
+_TOKENS = r"regexp_extract_all(CAST({c} AS VARCHAR), '[^<>{{}}\[\]|;,\"]+')"
 _MEASURES: Mapping[str, Mapping[str, str]] = {
     "any": {"filled": "count({c})"},
     "counted": {"distinct": "count(DISTINCT {c})"},
@@ -79,7 +80,9 @@ _MEASURES: Mapping[str, Mapping[str, str]] = {
         "dates": "count(TRY_CAST(trim({c}) AS TIMESTAMPTZ))",
         "datelike": r"count(*) FILTER (regexp_matches({c}, '^\s*\d{{1,4}}[/. -]'))",
         "truths": "count(*) FILTER (" + _BOOLEAN_WORD + ")",
-        "delimited": "count(*) FILTER (regexp_matches({c}, '" + _TOKENS + "'))",
+        "delimited": "count(*) FILTER (regexp_matches({c}, '" + _DELIMITED + "'))",
+        "tokens": "len(list_distinct(flatten(list("
+        "CASE WHEN length({c}) <= 256 THEN " + _TOKENS + " END))))",
     },
     "finite": {"finite": "count(*) FILTER (isfinite({c}))"},
 }

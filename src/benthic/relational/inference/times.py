@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from benthic.relational.declared import DeclaredTable, Probe
 from benthic.relational.inference.names import words
 from benthic.relational.inference.profile import ColumnProfile
-from benthic.relational.schema import Choice, Problem
+from benthic.relational.schema import Problem
 from benthic.relational.sql import quoted
 
 PARSE_RATE = 0.99
@@ -17,7 +17,7 @@ PARSE_RATE = 0.99
 FIRST_SENTINEL = "TIMESTAMP '2100-01-01'"
 """From here on a time says "never"."""
 
-_TIME_WORDS = frozenset(
+TIME_WORDS = frozenset(
     {"time", "date", "timestamp", "datetime", "at", "on", "ts", "epoch", "unix", "day"}
     | {"created", "updated", "modified", "when", "since", "until", "utc", "dt", "tstamp"}
 )
@@ -52,7 +52,10 @@ class Reading:
 
 
 def read_times(
-    table: DeclaredTable, profiles: Mapping[str, ColumnProfile], probe: Probe
+    table: DeclaredTable,
+    profiles: Mapping[str, ColumnProfile],
+    probe: Probe,
+    trusted: Collection[str | None] = (),
 ) -> tuple[dict[str, Reading], list[Problem]]:
     """How each column of a table that holds times is to be read.
 
@@ -60,11 +63,12 @@ def read_times(
         table: The table.
         profiles: Of its columns.
         probe: Access to its data, for dates in other orders than year, month, day.
+        trusted: Columns that someone says are times: numbers need no name for it.
     """
     found: dict[str, Reading] = {}
     problems: list[Problem] = []
     for column, seen in profiles.items():
-        reading = _READERS.get(seen.family, _never)(seen)
+        reading = _READERS.get(seen.family, _never)(seen, column in trusted)
         if reading is None and seen.family == "text" and _may_be_dates(seen):
             formats = _fitting_formats(table, column, probe)
             if len(formats) > 1:
@@ -93,7 +97,8 @@ def without_sentinels(column: str, reading: Reading, *, epoch_zero: bool) -> Rea
     return Reading(f"CASE WHEN {condition} THEN {time} END", reading.clause)
 
 
-def _typed(seen: ColumnProfile) -> Reading | None:
+def _typed(seen: ColumnProfile, trusted: bool) -> Reading | None:
+    del trusted
     column = quoted(seen.name)
     if seen.share("finite") < 1 and seen.filled:
         column = f"CASE WHEN isfinite({column}) THEN {column} END"
@@ -108,7 +113,8 @@ def _typed(seen: ColumnProfile) -> Reading | None:
     )
 
 
-def _text(seen: ColumnProfile) -> Reading | None:
+def _text(seen: ColumnProfile, trusted: bool) -> Reading | None:
+    del trusted
     if not seen.filled or seen.share("dates") < PARSE_RATE:
         return None
     text = f"trim({quoted(seen.name)})"
@@ -119,8 +125,8 @@ def _text(seen: ColumnProfile) -> Reading | None:
     )
 
 
-def _number(seen: ColumnProfile) -> Reading | None:
-    if not seen.filled or not _is_timely(seen.name):
+def _number(seen: ColumnProfile, trusted: bool) -> Reading | None:
+    if not seen.filled or not (trusted or _is_timely(seen.name)):
         return None
     low, high = seen.get("low"), seen.get("high")
     # A few rows may hold 0 for "unknown": the range is taken without it.
@@ -133,8 +139,8 @@ def _number(seen: ColumnProfile) -> Reading | None:
     return None
 
 
-def _never(seen: ColumnProfile) -> None:
-    del seen
+def _never(seen: ColumnProfile, trusted: bool) -> None:
+    del seen, trusted
 
 
 _READERS = {"time": _typed, "text": _text, "integer": _number, "real": _number}
@@ -142,7 +148,7 @@ _READERS = {"time": _typed, "text": _text, "integer": _number, "real": _number}
 
 def _is_timely(name: str) -> bool:
     found = words(name)
-    return any(word in _TIME_WORDS for word in found) or (
+    return any(word in TIME_WORDS for word in found) or (
         len(found) == 1 and found[0].endswith(("time", "date", "timestamp"))
     )
 
@@ -173,104 +179,3 @@ def _fitting_formats(table: DeclaredTable, column: str, probe: Probe) -> list[st
         for form, count in zip(_FORMATS, parsed, strict=True)
         if count >= PARSE_RATE * filled
     ]
-
-
-# Words of a name, and how likely the column says when the row came to be.
-_CAME_TO_BE = frozenset(
-    "created creation inserted placed ordered submitted registered purchased occurred "
-    "posted sent paid issued joined signup signed recorded logged received booked "
-    "hired enrolled opened since visited uploaded published".split()
-)
-_PLAIN = frozenset("date time timestamp datetime ts when dt tstamp".split())
-_BEGAN = frozenset("start started begin began from first effective".split())
-_LATER = frozenset(
-    "updated update modified modification last edit edited changed change refreshed "
-    "synced loaded etl due deadline expected estimated scheduled planned required next "
-    "shipped delivered delivery returned return resolved completed finished reviewed "
-    "cancelled canceled approved confirmed accepted arrival release released".split()
-)
-_ENDED = frozenset(
-    "end ended ends expires expired expiry expiration expire closed close until "
-    "terminated termination deleted removed left finish stop stopped thru through "
-    "deactivated withdrawn churned".split()
-)
-_OF_A_LIFE = frozenset("birth born dob birthday birthdate death died deceased".split())
-_IS_BIRTH = "birth"
-
-
-@dataclass(frozen=True)
-class Rank:
-    """How a column's name ranks as the time of its row.
-
-    Args:
-        score: 5 "created_at" … 2 no hint, 0 never.
-        clause: Why.
-    """
-
-    score: int
-    clause: str
-
-
-def rank(table: str, column: str) -> Rank:
-    """Ranks a time column by its name.
-
-    Example:
-        >>> rank("orders", "created_at").score, rank("drivers", "dob").score
-        (5, 0)
-        >>> rank("returns", "return_date").score, rank("rental", "return_date").score
-        (5, 0)
-    """
-    found = frozenset(words(column))
-    if found & _OF_A_LIFE or _IS_BIRTH in column.lower():
-        return Rank(0, f"{column} belongs to a person's life, not to the row")
-    if found & _ENDED:
-        return Rank(0, f"{column} says when something ends")
-    if _of_the_table(found, table):
-        return Rank(5, f"{column} is named after {table}")
-    if found & _LATER:
-        return Rank(0, f"{column} is set later than the row")
-    return _by_hint(found, column)
-
-
-def _by_hint(found: frozenset[str], column: str) -> Rank:
-    if found & _CAME_TO_BE:
-        return Rank(5, f"{column} says when the row came to be")
-    if found <= _PLAIN | {"utc", "event"}:
-        return Rank(4, f"{column} is the row's {column.lower()}")
-    if found & _BEGAN:
-        return Rank(2, f"{column} says when something starts")
-    return Rank(3 if found & _TIME_WORDS else 2, f"{column} is a time of the row")
-
-
-def is_end(column: str) -> bool:
-    """Whether a column's name says when a row ceases to be.
-
-    Example:
-        >>> is_end("valid_to"), is_end("expires_at"), is_end("created_at")
-        (True, True, False)
-    """
-    found = words(column)
-    return bool(_ENDED & set(found)) or found[-1:] == ("to",)
-
-
-def _of_the_table(found: frozenset[str], table: str) -> bool:
-    """Whether the words share the beginning of a word with the table's name.
-
-    ``paid`` does not, ``rental_date`` of ``rentals`` and ``cancelled_at`` of
-    ``cancellations`` do.
-    """
-    theirs = words(table.rpartition(".")[2])
-    return any(
-        len(word) >= 5 and any(other[:5] == word[:5] for other in theirs)
-        for word in found - _PLAIN
-    )
-
-
-def rank_readings(
-    table: str, readings: Mapping[str, Reading]
-) -> Iterator[tuple[str, Rank]]:
-    """Times of a table with their rank, best first."""
-    ranked = [(column, rank(table, column)) for column in readings]
-    yield from sorted(ranked, key=lambda item: (-item[1].score, item[0]))
-
-

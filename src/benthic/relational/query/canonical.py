@@ -38,14 +38,19 @@ OR, AND, NOT, TEST, SUM, PRODUCT, UNARY, ATOM = range(8)
 """How tightly a node binds."""
 
 
-def name(word: str) -> str:
+def name(word: str, after_dot: bool = False) -> str:
     """A table or column, in double quotes where it could not stand bare.
+
+    Args:
+        word: The name.
+        after_dot: There no keyword can stand, so one may be a name.
 
     Example:
         >>> name("unit price")
         '"unit price"'
     """
-    if _PLAIN_NAME.fullmatch(word) and word.upper() not in KEYWORDS:
+    keyword = word.upper() in KEYWORDS and not after_dot
+    if _PLAIN_NAME.fullmatch(word) and not keyword:
         return word
     return '"' + word.replace('"', '""') + '"'
 
@@ -99,7 +104,7 @@ def _inside(node: Node, least: int) -> str:
 
 
 def _column(node: ColumnRef) -> str:
-    return f"{name(node.table)}.{name(node.name)}"
+    return f"{name(node.table)}.{name(node.name, after_dot=True)}"
 
 
 def _star(node: Star) -> str:

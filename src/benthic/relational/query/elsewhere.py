@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+from benthic.relational.query import canonical
 from benthic.relational.query.stop import Stop
 from benthic.relational.query.tree import Place
 
 HINTS = {
-    "SELECT": "a query says PREDICT what FOR EACH whom",
+    "SELECT": "there are no subqueries: write the values, or an aggregate",
     "FROM": "tables are named with their columns: table.column",
     "JOIN": "tables are joined by their foreign keys: name the column",
     "INNER": "tables are joined by their foreign keys: name the column",
@@ -61,12 +63,12 @@ SIGNS = {
 }
 """Signs, and what to write instead."""
 
+TRAILING = frozenset({"GROUP", "ORDER", "LIMIT", "OFFSET", "HAVING", "UNION"})
+"""Words of clauses that would follow ours."""
+
+_SMART = re.compile("[‘’“”]([^‘’“”\n]*)[‘’“”]")
+
 _PARAMETER = re.compile(r":\w+|[$@]\w+|\{\w*\}|\?\d*")
-
-
-def hint(word: str) -> str | None:
-    """What to write instead of a word of another language."""
-    return HINTS.get(word.upper())
 
 
 def foreign(here: Stop) -> tuple[Place, str, str] | None:
@@ -75,7 +77,15 @@ def foreign(here: Stop) -> tuple[Place, str, str] | None:
     Returns:
         Its place, itself, and what to write instead; None if it is nothing known.
     """
-    return _sign(here) or _word(here) or _word_before(here)
+    return _smart_quotes(here) or _sign(here) or _word(here) or _word_before(here)
+
+
+def _smart_quotes(here: Stop) -> tuple[Place, str, str] | None:
+    match = _SMART.match(here.text, here.offset)
+    if match is None:
+        return None
+    place = here.place_at(here.offset, len(match.group()))
+    return place, match.group()[0], f"did you mean {canonical.value(match.group(1))}?"
 
 
 def _sign(here: Stop) -> tuple[Place, str, str] | None:
@@ -103,8 +113,8 @@ def _word(here: Stop) -> tuple[Place, str, str] | None:
     match = re.match(rf"\s+{second}\b", rest, re.IGNORECASE) if second else None
     length = len(word) + (match.end() if match else 0)
     shown = f"{word} {second}" if match else word
-    suggestion = _between(here) if word == "BETWEEN" else None
-    return here.place_at(here.offset, length), shown, suggestion or HINTS[word]
+    special = _SPECIAL[word](here) if word in _SPECIAL else None
+    return here.place_at(here.offset, length), shown, special or HINTS[word]
 
 
 def _word_before(here: Stop) -> tuple[Place, str, str] | None:
@@ -130,3 +140,18 @@ def _between(here: Stop) -> str | None:
     column = "".join(str(token) for token in here.before[-3:])
     low, high = bounds.groups()
     return f"did you mean {column} >= {low} AND {column} <= {high}?"
+
+
+def _limit(here: Stop) -> str | None:
+    """``LIMIT 10`` in our words, where a list is predicted."""
+    number = re.compile(r"LIMIT\s+(\d+)", re.IGNORECASE).match(here.text, here.offset)
+    listed = any(token.upper() == "LIST_DISTINCT" for token in here.before)
+    if number is None or not listed or "FOR" not in here.accepts:
+        return None
+    return f"did you mean RANK TOP {number.group(1)}?"
+
+
+_SPECIAL: dict[str, Callable[[Stop], str | None]] = {
+    "BETWEEN": _between,
+    "LIMIT": _limit,
+}

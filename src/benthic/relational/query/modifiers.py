@@ -15,10 +15,8 @@ from benthic.relational.query.tree import (
     Rank,
 )
 from benthic.relational.query.walking import aggregates, columns
-from benthic.relational.query.windows import width
+from benthic.relational.query.windows import MOST_FRAMES, width
 from benthic.relational.schema import Schema, SType
-
-MOST_FRAMES = 10_000
 
 NUMBERS = "an aggregate or arithmetic of aggregates"
 

@@ -60,8 +60,8 @@ def table_list(schema: Schema) -> str:
 
 def column_list(table: Table) -> str:
     """What to expect where a column of this table is named."""
-    names = wording.listed(sorted(map(canonical.name, table.columns)))
-    return f"a column of {table.name}: {names}"
+    names = (canonical.name(column, after_dot=True) for column in table.columns)
+    return f"a column of {table.name}: {wording.listed(sorted(names))}"
 
 
 def columns_named(word: str, schema: Schema) -> list[str]:
@@ -99,7 +99,7 @@ def _column(node: ColumnRef, schema: Schema, faults: Faults) -> ColumnRef:
     found = _match(node.name, table.columns)
     if found is not None:
         return replace(node, table=table.name, name=found.name)
-    written = canonical.name(node.name)
+    written = canonical.name(node.name, after_dot=True)
     near = wording.nearest(node.name, table.columns)
     elsewhere = columns_named(node.name, schema)
     expected = column_list(table)

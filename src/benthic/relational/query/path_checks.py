@@ -27,6 +27,7 @@ from benthic.relational.query.tree import (
     Star,
     TextTest,
 )
+from benthic.relational.query.vocabulary import FUNCTIONS
 from benthic.relational.query.walking import aggregates, columns, walk
 from benthic.relational.schema import Chain, Schema, SType
 
@@ -77,7 +78,8 @@ class _Paths:
         named = [part for part in inside if isinstance(part, ColumnRef)]
         stars = [part for part in inside if isinstance(part, Star)]
         return (
-            bool(columns(node.argument) or isinstance(node.argument, Star))
+            node.function in FUNCTIONS
+            and bool(columns(node.argument) or isinstance(node.argument, Star))
             and not any(isinstance(part, Aggregate) for part in inside)
             and all(column_of(part, self.schema) is not None for part in named)
             and all(part.table in self.schema.tables for part in stars)
@@ -182,7 +184,9 @@ class _Paths:
         between = self._between(table)
         one, entity = wording.singular(table), wording.singular(self.entity)
         message = f"{table} does not reach {self.entity} by foreign keys"
-        if between:
+        if table in steps_up(self.entity, self.schema):
+            message = f"{wording.with_article(entity)} points to one {one}, not to many"
+        elif between:
             owned = "it"
             if isinstance(node.argument, ColumnRef):
                 owned = f"its {node.argument.name}"
@@ -190,8 +194,6 @@ class _Paths:
                 f"one {one} can belong to many {self.entity}, "
                 f"so {owned} has no single {entity}"
             )
-        elif table in steps_up(self.entity, self.schema):
-            message = f"{wording.with_article(entity)} points to one {one}, not to many"
         hint = None
         if between:
             hint = f"for example: {canonical.expression(self._example(node, between))}"
@@ -208,7 +210,7 @@ class _Paths:
         found = []
         for name in self.schema.tables:
             steps = steps_up(name, self.schema)
-            if table in steps and self.entity in steps:
+            if name != self.entity and table in steps and self.entity in steps:
                 found.append((steps[table] + steps[self.entity], name))
         return min(found)[1] if found else None
 

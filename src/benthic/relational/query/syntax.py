@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -75,7 +76,8 @@ def _no_predict(here: Stop) -> Verdict | None:
     if here.before:
         return None
     near = wording.nearest(here.found.upper(), ["PREDICT"])
-    hint = wording.did_you_mean(near) or elsewhere.hint(here.found)
+    select = "a query says PREDICT what FOR EACH whom"
+    hint = select if here.found.upper() == "SELECT" else wording.did_you_mean(near)
     return Verdict(here.place, "a query starts with PREDICT", "PREDICT", hint)
 
 
@@ -84,11 +86,13 @@ def _foreign(here: Stop) -> Verdict | None:
     if found is None:
         return None
     place, what, suggestion = found
-    last = {"$END", "WHERE", "ASSUMING"} & here.accepts
     message = f"the language has no {what}"
-    if "$END" in last and place.column == here.place.column:
+    if "$END" in here.accepts and what.split()[0] in elsewhere.TRAILING:
         message = f"the query should end here: {message}"
-    return Verdict(place, message, expected(here), suggestion)
+    before = place.line, place.column
+    inside = before == (here.place.line, here.place.column)
+    could = expected(here) if inside else "table.column"
+    return Verdict(place, message, could, suggestion)
 
 
 def _too_early(here: Stop) -> Verdict | None:
@@ -198,6 +202,36 @@ def _entity_form(here: Stop) -> Verdict | None:
     return None
 
 
+def _bare_star(here: Stop) -> Verdict | None:
+    if here.kind != "STAR" or here.last_kinds(2) != ("NAME", "LPAR"):
+        return None
+    message = "* needs its table: whose rows are counted?"
+    return Verdict(here.place, message, "table.*")
+
+
+def _dotted_table(here: Stop) -> Verdict | None:
+    if here.kind != "DOT" or here.last_kinds(3)[1:2] != ("DOT",):
+        return None
+    message = "a column has one table: table.column"
+    hint = 'a name that holds a dot stands in double quotes: "schema.table".column'
+    return Verdict(here.place, message, expected(here), hint)
+
+
+def _second_query(here: Stop) -> Verdict | None:
+    if here.kind != "PREDICT":
+        return None
+    message = "a text holds one query"
+    return Verdict(here.place, message, expected(here), "write one query each")
+
+
+def _glued_unit(here: Stop) -> Verdict | None:
+    match = re.fullmatch(r"(\d+)([^\W\d]+)", here.found)
+    if match is None or unit(match.group(2)) is None:
+        return None
+    hint = f"did you mean {match.group(1)}, {match.group(2)}?"
+    return Verdict(here.place, f"unexpected {here.found}", expected(here), hint)
+
+
 def _window_form(here: Stop) -> Verdict | None:
     if here.kind != "NAME" or unit(here.found) is None:
         return None
@@ -233,7 +267,11 @@ _EXPLANATIONS: tuple[Callable[[Stop], Verdict | None], ...] = (
     _chained,
     _clause_order,
     _entity_form,
+    _glued_unit,
     _window_form,
+    _bare_star,
+    _dotted_table,
+    _second_query,
     _anything,
 )
 """The first that has something to say is heard."""

@@ -35,6 +35,14 @@ EXAMPLES = {
     stypes.SET: "a set of values",
 }
 
+PLURALS = {
+    stypes.NUMBER: "numbers",
+    stypes.TEXT: "text",
+    stypes.BOOLEAN: "truth values",
+    stypes.TIME: "times",
+    stypes.SET: "sets",
+}
+
 
 def check_types(clauses: Clauses, schema: Schema, faults: Faults) -> None:
     """Notes functions and operators on types they are not for.
@@ -87,14 +95,17 @@ class _Types:
         self._number(node.operand, "-")
 
     def _comparison(self, node: Comparison) -> None:
+        sides = (node.left, node.right)
         if _condition(node.left) or _condition(node.right):
             return
         if self._sets(node):
             return
         self.beside(node, node.left, node.right)
         if node.operator not in ("=", "!="):
-            self._ordered(node.left)
-            self._ordered(node.right)
+            # One fault is enough: the column says it better than the literal.
+            for side in sorted(sides, key=lambda side: isinstance(side, Literal)):
+                if self._has_no_order(side):
+                    break
 
     def _sets(self, node: Comparison) -> bool:
         sides = (node.left, node.right)
@@ -109,7 +120,7 @@ class _Types:
             self.faults.add("type", node.place, message, "CONTAINS and one value", hint)
         return bool(found)
 
-    def _ordered(self, side: Expression) -> None:
+    def _has_no_order(self, side: Expression) -> bool:
         found = self._is(side)
         if isinstance(side, Literal) and side.value is None:
             message = "NULL has no order"
@@ -118,6 +129,9 @@ class _Types:
             message = f"{described(side, self.schema)}, which has no order"
             expected = "= or !=; < and > compare numbers and times"
             self.faults.add("type", side.place, message, expected)
+        else:
+            return False
+        return True
 
     def beside(self, node: Comparison, left: Expression, right: Expression) -> None:
         """Notes two sides that cannot be equal."""
@@ -128,7 +142,7 @@ class _Types:
         wanted = families(kept, self.schema)
         words = described(kept, self.schema)
         if stypes.is_key(kept, self.schema):
-            words = f"{canonical.expression(kept)} is {' or '.join(sorted(wanted))}"
+            words = f"{canonical.expression(kept)} holds {PLURALS[min(wanted)]}"
         message = f"{words}, and {described(odd, self.schema)}"
         hint = None
         if isinstance(odd, Literal) and (mended := _mended(odd, wanted)) is not None:

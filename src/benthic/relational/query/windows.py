@@ -21,6 +21,8 @@ DAYS = {
 }
 """Mean length of each unit in days."""
 
+MOST_FRAMES = 10_000
+
 MOST_YEARS = 1_000
 """Longest way from the anchor; further on, calendars and databases end."""
 
@@ -77,7 +79,9 @@ def check_windows(clauses: Clauses, faults: Faults) -> None:
         clauses: The query.
         faults: Takes what is wrong.
     """
-    frames = clauses.modifier.frames if isinstance(clauses.modifier, Forecast) else 1
+    modifier = clauses.modifier
+    frames = modifier.frames if isinstance(modifier, Forecast) else 1
+    frames = frames if 1 <= frames <= MOST_FRAMES else 1
     target = aggregates(clauses.target)
     sound = [_check_one(part, Window(0, 30), faults, frames) for part in target]
     if target and all(sound):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from benthic.relational.declared import Declared, DeclaredKey, DeclaredTable
 from benthic.relational.sources.presentable import presentable
 from benthic.relational.sources.source import (
     column_types,
-    count_rows,
+    create_raw,
     create_sample,
     one_line,
     reading,
@@ -92,26 +93,21 @@ class DuckDBFile:
     def _table(
         self, schema: str, name: str, full_name: str, keys: list[tuple[Any, ...]]
     ) -> DeclaredTable:
-        stored, view = quoted(_ALIAS, schema, name), quoted("raw", full_name)
+        stored = quoted(_ALIAS, schema, name)
         types = column_types(self._connection, stored)
-        columns = ", ".join(map(quoted, types))
         # A user's own column of that name would hide the row number.
         hidden = any(column.lower() == "rowid" for column in types)
         row = "row_number() OVER () - 1" if hidden else "rowid"
-        self._connection.execute(
-            f"CREATE VIEW {view} AS SELECT {columns}, {row} AS _row FROM {stored}"
-        )
+        facts = create_raw(self._connection, full_name, stored, row)
         primary = [key for key in keys if key[0] == "PRIMARY KEY"]
         foreign = [key for key in keys if key[0] == "FOREIGN KEY"]
-        return DeclaredTable(
-            name=full_name,
-            columns=types,
+        return replace(
+            facts,
             pkey=tuple(primary[0][1]) if primary else (),
             fkeys=tuple(
                 DeclaredKey(tuple(own), _full_name(schema, parent), tuple(theirs))
                 for _, own, parent, theirs in foreign
             ),
-            num_rows=count_rows(self._connection, stored),
         )
 
 

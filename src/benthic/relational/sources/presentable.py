@@ -34,7 +34,9 @@ def presentable(declared: Declared) -> Declared:
     tables = {}
     for name in kept:
         table = declared.tables[name]
-        columns = [c for c in _first_of_each(table.columns) if c.lower() not in RESERVED]
+        columns = [
+            c for c in _first_of_each(table.columns) if c.lower() not in RESERVED
+        ]
         tables[name] = replace(table, columns={c: table.columns[c] for c in columns})
         notes += [
             (name, f"column {column!r} is left out: its name is taken")

@@ -9,7 +9,7 @@ from typing import Protocol
 import duckdb
 
 from benthic.errors import DatabaseError
-from benthic.relational.declared import Declared
+from benthic.relational.declared import Declared, DeclaredTable
 from benthic.relational.sql import quoted
 
 SAMPLE_ROWS = 20_000
@@ -17,6 +17,10 @@ SAMPLE_ROWS = 20_000
 
 RESERVED = frozenset({"_time", "_row"})
 """Columns that every relation of ours has; a user's column of that name is left out."""
+
+
+ROW = "\x1frow"
+"""A name that no user gives, for the number of a row beside the user's columns."""
 
 
 class Source(Protocol):
@@ -44,9 +48,39 @@ class Source(Protocol):
 def column_types(
     connection: duckdb.DuckDBPyConnection, relation: str
 ) -> dict[str, str]:
-    """Name -> DuckDB type of the columns of a relation, without ``_row``."""
+    """Name -> DuckDB type of the columns of a relation."""
     rows = connection.execute(f"DESCRIBE FROM {relation}").fetchall()
-    return {row[0]: row[1] for row in rows if row[0] not in RESERVED}
+    return {row[0]: row[1] for row in rows if row[0] != ROW}
+
+
+def create_raw(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    relation: str,
+    row: str = quoted(ROW),
+    *,
+    rows: str = "",
+) -> DeclaredTable:
+    """Creates the raw relation of a table that is read in place: a view.
+
+    Args:
+        connection: The private connection.
+        table: Name of the table.
+        relation: Where its columns are.
+        row: SQL of the number of a row.
+        rows: Where its rows are numbered, if that is elsewhere.
+
+    Returns:
+        What is known about the table by now: its columns and number of rows.
+    """
+    types = column_types(connection, relation)
+    columns = [quoted(name) for name in types if name.lower() not in RESERVED]
+    shown = ", ".join([*columns, f"{row} AS _row"])
+    connection.execute(
+        f"CREATE OR REPLACE VIEW {quoted('raw', table)} AS "
+        f"SELECT {shown} FROM {rows or relation}"
+    )
+    return DeclaredTable(table, types, num_rows=count_rows(connection, relation))
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:

@@ -21,7 +21,8 @@ from benthic.relational.query.tree import (
     TextTest,
 )
 from benthic.relational.schema import Column, SType
-from benthic.relational.task.values import literal_sql, text_sql
+from benthic.relational.sql import literal
+from benthic.relational.task.values import literal_sql
 
 
 class Scope(Protocol):
@@ -161,7 +162,7 @@ def _text_test(node: TextTest, scope: Scope) -> str:
         value = literal_sql(node.value.value, _element_dtype(node.operand, scope))
         test = f"list_contains({operand}, {value})"
     else:
-        words = text_sql(str(node.value.value))
+        words = literal(str(node.value.value))
         test = _TEXT_TESTS[node.operator].format(f"CAST({operand} AS VARCHAR)", words)
     return f"(NOT {test})" if node.negated else test
 

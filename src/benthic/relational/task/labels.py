@@ -84,7 +84,8 @@ class EntityScope:
         if self._columns:
             found = f" LEFT JOIN {self.rows} ON {self.rows}.entity = {seeds}.entity"
         for rows in self.passes:
-            found += f" LEFT JOIN {rows.name} USING (entity, anchor_time, frame)"
+            same = (f"{rows.name}.{c} = {seeds}.{c}" for c in _SEED)
+            found += f" LEFT JOIN {rows.name} ON {' AND '.join(same)}"
         return found
 
 
@@ -219,6 +220,8 @@ class LabelQuery:
         value = scalar(self.query.target, scope)
         return _LABELS.get(self.task_type, "{}").format(value)
 
+
+_SEED = ("entity", "anchor_time", "frame")
 
 _JUDGED = "entity, anchor_time, matches_where"
 

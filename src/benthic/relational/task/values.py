@@ -6,48 +6,21 @@ import datetime as dt
 
 from benthic.relational.query import literals
 from benthic.relational.query.tree import Value
-
-
-def text_sql(text: str) -> str:
-    """Text in single quotes.
-
-    Example:
-        >>> text_sql("it's")
-        "'it''s'"
-    """
-    return "'" + text.replace("'", "''") + "'"
-
-
-def time_sql(time: dt.datetime) -> str:
-    """A moment; one with a zone is moved to UTC, where the normalized tables live.
-
-    Example:
-        >>> time_sql(dt.datetime(2024, 1, 31, 12))
-        "TIMESTAMP '2024-01-31 12:00:00'"
-    """
-    if time.tzinfo is not None:
-        time = time.astimezone(dt.timezone.utc).replace(tzinfo=None)
-    return f"TIMESTAMP '{time.isoformat(sep=' ')}'"
+from benthic.relational.sql import literal
 
 
 def _boolean(value: Value) -> str:
-    return f"TRY_CAST({text_sql(str(value))} AS BOOLEAN)"
+    return f"TRY_CAST({literal(str(value))} AS BOOLEAN)"
 
 
 def _text(value: Value) -> str:
-    return text_sql(str(value).lower() if isinstance(value, bool) else str(value))
+    return literal(str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def _time(value: Value) -> str:
     if isinstance(value, str):
         value = literals.date(value)
-    return time_sql(value) if isinstance(value, dt.datetime) else "NULL"
-
-
-def _any(value: Value) -> str:
-    if isinstance(value, dt.datetime):
-        return time_sql(value)
-    return text_sql(value) if isinstance(value, str) else str(value)
+    return literal(value) if isinstance(value, dt.datetime) else "NULL"
 
 
 _BY_DTYPE = {
@@ -70,14 +43,14 @@ def literal_sql(value: Value, dtype: str | None = None) -> str:
 
     Example:
         >>> literal_sql(7, "VARCHAR"), literal_sql(1, "BOOLEAN"), literal_sql(0.5)
-        ("'7'", "TRY_CAST('1' AS BOOLEAN)", '0.5')
+        ("'7'", "TRY_CAST('1' AS BOOLEAN)", '0.5::DOUBLE')
         >>> literal_sql("x", "BIGINT")
         "TRY_CAST('x' AS BIGINT)"
     """
     if value is None:
         return "NULL"
     if dtype is None:
-        return _any(value)
+        return literal(value)
     plain = dtype.split("(")[0].split(" ")[0]
     if plain in _BY_DTYPE:
         return _BY_DTYPE[plain](value)
@@ -85,4 +58,4 @@ def literal_sql(value: Value, dtype: str | None = None) -> str:
         return _text(value)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     # A number stays as it is: 2.5 beside a column of integers is no integer.
-    return _any(value) if is_number else f"TRY_CAST({_any(value)} AS {dtype})"
+    return literal(value) if is_number else f"TRY_CAST({literal(value)} AS {dtype})"

@@ -1,0 +1,455 @@
+"""Relational features and boosted trees: the strongest plain engine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benthic.errors import InputError
+from benthic.relational.database import Database
+from benthic.relational.engines.design import Design, label_history
+from benthic.relational.engines.engine import (
+    FitReport,
+    Target,
+    check_examples,
+    drawn_lags,
+    lags_of,
+    peak_memory_mb,
+)
+from benthic.relational.engines.ensemble import Ensemble, choose_blend, fit_ensemble
+from benthic.relational.engines.finished import Finished
+from benthic.relational.engines.folder import MARK, whole_folder
+from benthic.relational.engines.interval import LEVEL, IntervalModel, fit_interval
+from benthic.relational.engines.kinds import BINARY, MULTICLASS, REGRESSION, Kind
+from benthic.relational.engines.search import Material, Trial, search
+from benthic.relational.engines.usefulness import order_features
+from benthic.relational.features.relational_features import RelationalFeatures
+
+KINDS: dict[str, Kind] = {
+    "binary": BINARY,
+    "regression": REGRESSION,
+    "forecast": REGRESSION,
+    "multiclass": MULTICLASS,
+}
+"""Task type -> how its labels are learned."""
+
+_TOP_SETTINGS = 3
+_MOST_CLASSES = 1_000
+
+
+def silent(text: str) -> None:
+    """Progress that nobody watches.
+
+    Args:
+        text: What was done.
+    """
+    del text
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the engine learns.
+
+    Args:
+        num_hops: Longest path of foreign keys.
+        strict: Whether rows at exactly the seed time are hidden (RelBench's rolling
+            board asks it).
+        num_models: Sets of trees that are averaged.
+        num_lags: Draws of a lag for each training row, where predictions are made long
+            after the last row that may be seen.
+        refit: Whether the final models learn from validation too. Honest, since those
+            labels were known before any seed to come; what was chosen on validation
+            stays as it was chosen.
+        seed: Of everything that is drawn.
+        num_threads: Does not change the result.
+    """
+
+    num_hops: int = 2
+    strict: bool = False
+    num_models: int = 8
+    num_lags: int = 2
+    refit: bool = True
+    seed: int = 0
+    num_threads: int = 1
+
+
+class FeaturesEngine:
+    """Features along foreign-key paths, LightGBM, and a linear model beside it.
+
+    Settings (how far back training rows count, what they see, the shape of the trees)
+    are chosen on validation one after the other; the three best are averaged over
+    seeds and blended with a regularized linear model. Probabilities are calibrated on
+    validation; numbers get a 90 % interval (conformalized quantile regression).
+
+    Args:
+        db: The database.
+        target: What is to be learned: binary, multiclass, regression or forecast.
+        options: How.
+        fit_dir: Where an interrupted fit finds its finished parts again.
+        progress: Told, in a few words, of each step.
+
+    Raises:
+        InputError: For a target whose answer is a list.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        target: Target,
+        options: Options | None = None,
+        *,
+        fit_dir: str | Path | None = None,
+        progress: Callable[[str], None] = silent,
+    ) -> None:
+        if str(target.task_type) not in KINDS:
+            raise InputError(
+                "engine",
+                f"features, for a {target.task_type} target",
+                "use the ranking engine",
+            )
+        self.db = db
+        self.target = target
+        self.options = options if options is not None else Options()
+        self.fit_dir = fit_dir
+        self.progress = progress
+        self.predict_seconds = float("nan")
+        self.report: FitReport | None = None
+        self._kind = KINDS[str(target.task_type)]
+        self._classes: list[Any] = []
+        self._design: Design | None = None
+        self._ensemble: Ensemble | None = None
+        self._interval: IntervalModel | None = None
+
+    def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> FitReport:
+        """Learns from training, chooses on validation, learns again from both.
+
+        Where validation has a ``cut_time`` before its anchors, training rows are also
+        shown as if cut so, by lags drawn from validation's.
+
+        Args:
+            train: ``entity``, ``anchor_time``, ``label``, perhaps ``frame``.
+            validation: The same, later; perhaps with ``cut_time``.
+
+        Raises:
+            InputError: If nothing can be learned from them.
+        """
+        started = time.perf_counter()
+        check_examples(train, validation, str(self.target.task_type))
+        train, validation = _labeled(train), _labeled(validation)
+        self._classes = self._found_classes(train)
+        lags = lags_of(validation)
+        self.progress("features")
+        design = Design.fit(
+            self.db,
+            self.target,
+            train,
+            num_hops=self.options.num_hops,
+            strict=self.options.strict,
+            has_lag=len(lags) > 0,
+        )
+        self._design = design
+        material = self._material(train, lags, validation)
+        order = order_features(
+            material,
+            self._kind,
+            seed=self.options.seed,
+            num_threads=self.options.num_threads,
+        )
+        material = replace(material, order=order)
+        finished = Finished(self.fit_dir, _fingerprint(material))
+        trials = self._search(material, finished)
+        groups = pd.factorize(validation["entity"])[0]
+        blend = choose_blend(material, trials, self._kind, groups)
+        if self._kind is REGRESSION:
+            self._interval = fit_interval(
+                material,
+                trials[0],
+                groups,
+                seed=self.options.seed,
+                num_threads=self.options.num_threads,
+            )
+        if self.options.refit and self.target.horizon is not None:
+            design.known = label_history(validation, self.target)
+        if self.options.refit:
+            material = self._material(pd.concat([train, validation]), lags, None)
+            material = replace(material, order=order)
+        self._ensemble = fit_ensemble(
+            material,
+            trials,
+            self._kind,
+            blend,
+            num_models=self.options.num_models,
+            seed=self.options.seed,
+            num_threads=self.options.num_threads,
+            finished=finished,
+            progress=self.progress,
+        )
+        self.report = self._reported(trials, len(lags) > 0, started)
+        return self.report
+
+    def _search(self, material: Material, finished: Finished) -> list[Trial]:
+        trials = search(
+            material,
+            self._kind,
+            seed=self.options.seed,
+            num_threads=self.options.num_threads,
+            finished=finished,
+            progress=self.progress,
+        )
+        return trials[:_TOP_SETTINGS]
+
+    def _found_classes(self, train: pd.DataFrame) -> list[Any]:
+        if self._kind is not MULTICLASS:
+            return []
+        classes = sorted(train["label"].unique().tolist(), key=str)
+        if len(classes) > _MOST_CLASSES:
+            raise InputError(
+                "query",
+                f"{len(classes):,} classes",
+                f"at most {_MOST_CLASSES:,} can be told apart; "
+                "rank them, or ask for a coarser column",
+            )
+        return classes
+
+    def _numbers(self, label: pd.Series) -> np.ndarray:
+        if self._kind is not MULTICLASS:
+            return label.to_numpy(dtype=np.float64)
+        number = {value: i for i, value in enumerate(self._classes)}
+        return np.array([number[value] for value in label], dtype=np.float64)
+
+    def _material(
+        self, train: pd.DataFrame, lags: np.ndarray, validation: pd.DataFrame | None
+    ) -> Material:
+        design = self._fitted()[0]
+        if self._classes:  # a class that training never saw cannot be learned
+            train = train[train["label"].isin(self._classes)]
+        if self._classes and validation is not None:
+            validation = validation[validation["label"].isin(self._classes)]
+        plain = train.drop(columns="cut_time", errors="ignore").reset_index(drop=True)
+        views = {"fresh": design.matrix(plain)}
+        if len(lags):
+            draws = [
+                design.matrix(drawn_lags(plain, lags, seed=self.options.seed + i))
+                for i in range(self.options.num_lags)
+            ]
+            views["lagged"] = np.concatenate(draws)
+        age = plain["anchor_time"].max() - plain["anchor_time"]
+        span = age.max()
+        shares = age / span if span > pd.Timedelta(0) else pd.Series(np.zeros(len(age)))
+        judged = plain.iloc[:0] if validation is None else validation
+        return Material(
+            views,
+            self._numbers(plain["label"]),
+            shares.to_numpy(dtype=np.float64),
+            design.matrix(judged) if len(judged) else views["fresh"][:0],
+            self._numbers(judged["label"]),
+            max(1, len(self._classes)),
+        )
+
+    def _fitted(self) -> tuple[Design, Ensemble | None]:
+        if self._design is None:
+            raise InputError("engine", "an engine that learned nothing yet", "fit it")
+        return self._design, self._ensemble
+
+    def _ready(self) -> tuple[Design, Ensemble]:
+        design, ensemble = self._fitted()
+        if ensemble is None:
+            raise InputError("engine", "an interrupted fit", "fit it again")
+        return design, ensemble
+
+    def _reported(self, trials: list[Trial], cut: bool, started: float) -> FitReport:
+        _, ensemble = self._ready()
+        setting, blend = trials[0].setting, ensemble.blend
+        chosen: dict[str, Any] = {
+            "history": setting.history,
+            "half_life": setting.half_life,
+            "features_used": setting.num_features or len(self._fitted()[0].columns),
+            "num_leaves": setting.trees.num_leaves,
+            "objective": setting.trees.objective,
+            "rounds": trials[0].rounds,
+            "linear_share": blend.share,
+            "calibration": blend.calibration.kind,
+            "num_features": len(self._fitted()[0].columns),
+            "num_models": len(ensemble.boosters),
+            "refit": self.options.refit,
+        }
+        notes = []
+        if self._interval is not None:
+            chosen["interval_level"] = LEVEL
+            chosen["interval_coverage"] = self._interval.coverage
+            notes.append(
+                f"intervals aim at {LEVEL:.0%}; they held "
+                f"{self._interval.coverage:.1%} of the validation labels they were not "
+                "fitted to"
+            )
+        if cut:
+            notes.append("training rows were also shown cut before their anchor")
+        return FitReport(
+            "features",
+            time.perf_counter() - started,
+            peak_memory_mb(),
+            self._kind.metric,
+            abs(blend.loss),
+            chosen,
+            tuple(notes),
+        )
+
+    def predict(
+        self, seeds: pd.DataFrame, *, cohort: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """One row per seed, in their order and with their index.
+
+        Args:
+            seeds: ``entity``, ``anchor_time``, perhaps ``cut_time`` and ``frame``.
+            cohort: Whom the seeds are compared with at their anchor; each other by
+                default. Give it when predicting for few entities.
+        """
+        started = time.perf_counter()
+        design, ensemble = self._ready()
+        x = design.matrix(seeds, cohort)
+        found = self._answers(x, ensemble(x)).set_axis(seeds.index)
+        self.predict_seconds = time.perf_counter() - started
+        return found
+
+    def _answers(self, x: np.ndarray, said: np.ndarray) -> pd.DataFrame:
+        if self._kind is BINARY:
+            return pd.DataFrame({"prediction": said >= 0.5, "probability": said})
+        if self._kind is MULTICLASS:
+            names = [f"probability_{value}" for value in self._classes]
+            frame = pd.DataFrame(said, columns=names)
+            best = pd.Series(self._classes).iloc[said.argmax(axis=1)]
+            frame.insert(0, "prediction", best.to_numpy())
+            return frame
+        frame = pd.DataFrame({"prediction": said})
+        if self._interval is not None:
+            frame["lower"], frame["upper"] = self._interval(x, said)
+        return frame
+
+    def contributions(self, seeds: pd.DataFrame) -> pd.DataFrame:
+        """What each feature added to each score (SHAP values of the trees).
+
+        Args:
+            seeds: As for :meth:`predict`; not for multiclass.
+        """
+        design, ensemble = self._ready()
+        values = ensemble.contributions(design.matrix(seeds))
+        names = [*(column.name for column in design.columns), "expected score"]
+        return pd.DataFrame(values, columns=names, index=seeds.index)
+
+    def importance(self) -> pd.DataFrame:
+        """Features, their provenance and their share of the gain, greatest first."""
+        design, ensemble = self._ready()
+        frame = pd.DataFrame([column.to_json() for column in design.columns])
+        frame["gain"] = ensemble.importance(len(frame))
+        return frame.sort_values("gain", ascending=False, ignore_index=True)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes JSON, LightGBM text, safetensors and Parquet, whole or not at all.
+
+        Args:
+            folder: To be made, or an engine's to be replaced.
+
+        Raises:
+            InputError: If it cannot be written, or nothing was learned.
+        """
+        design, ensemble = self._ready()
+        facts = {
+            "engine": "features",
+            "target": self.target.to_json(),
+            "options": vars(self.options),
+            "classes": self._classes,
+            "has_lag": design.has_lag,
+            "has_frame": design.has_frame,
+            "report": None if self.report is None else vars(self.report),
+            "interval": None if self._interval is None else self._interval.to_json(),
+        }
+        with whole_folder(folder) as place:
+            _write_json(place / MARK, facts)
+            _write_json(place / "features.json", design.features.state())
+            if design.known is not None:
+                design.known.to_parquet(place / "known.parquet", index=False)
+            ensemble.save(place, "ensemble")
+            if self._interval is not None:
+                self._interval.save(place)
+
+    @classmethod
+    def load(cls, folder: str | Path, db: Database) -> FeaturesEngine:
+        """Reads an engine.
+
+        Args:
+            folder: Where it was saved.
+            db: The database to predict on.
+
+        Raises:
+            InputError: If there is no engine.
+        """
+        place = Path(folder)
+        facts = read_facts(place)
+        engine = cls(db, Target.from_json(facts["target"]), Options(**facts["options"]))
+        engine._classes = facts["classes"]
+        state = json.loads((place / "features.json").read_text(encoding="utf-8"))
+        known = place / "known.parquet"
+        engine._design = Design(
+            RelationalFeatures.from_state(db, state),
+            facts["has_lag"],
+            facts["has_frame"],
+            pd.read_parquet(known) if known.exists() else None,
+        )
+        engine._ensemble = Ensemble.load(place, "ensemble")
+        if facts["interval"] is not None:
+            engine._interval = IntervalModel.load(place, facts["interval"])
+        if facts["report"] is not None:
+            notes = tuple(facts["report"].pop("notes"))
+            engine.report = FitReport(**facts["report"], notes=notes)
+        return engine
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What a saved engine says about itself.
+
+    Args:
+        folder: Where it was saved.
+
+    Raises:
+        InputError: If there is no engine.
+
+    Example:
+        >>> read_facts(Path("no such folder"))
+        Traceback (most recent call last):
+        ...
+        benthic.errors.InputError: folder: found no such folder, where no engine was \
+saved; name the folder that save was given
+    """
+    try:
+        facts: dict[str, Any] = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "folder",
+            f"{folder}, where no engine was saved",
+            "name the folder that save was given",
+        ) from error
+    return facts
+
+
+def _labeled(examples: pd.DataFrame) -> pd.DataFrame:
+    return examples[examples["label"].notna()].reset_index(drop=True)
+
+
+def _write_json(path: Path, facts: Any) -> None:
+    path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+
+def _fingerprint(material: Material) -> str:
+    digest = hashlib.sha256()
+    for array in (*material.views.values(), material.y, material.x_validation):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(material.y_validation.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,324 @@
+"""Ranks the values that may come next: trees over (entity, value) pairs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pandas as pd
+
+from benthic.errors import InputError
+from benthic.relational.database import Database
+from benthic.relational.engines.boosting import Rows, Trees, grow
+from benthic.relational.engines.calibration import Calibration, choose_calibration
+from benthic.relational.engines.candidates import Candidates, Pairs
+from benthic.relational.engines.engine import (
+    FitReport,
+    Target,
+    check_examples,
+    drawn_lags,
+    lags_of,
+    peak_memory_mb,
+)
+from benthic.relational.engines.features import Options, read_facts, silent
+from benthic.relational.engines.finished import Finished
+from benthic.relational.engines.folder import MARK, whole_folder
+from benthic.relational.engines.search import best_round
+from benthic.relational.evaluation.ranking import ranking_metrics
+
+_OBJECTIVES = {"binary": "average_precision", "lambdarank": "map"}
+_SHAPES = (
+    Trees("", 8, 30, 0.5, 0.7, 0.05),
+    Trees("", 4, 50, 0.3, 0.7, 0.05, 20.0),
+    Trees("", 24, 50, 0.5, 0.7, 0.05),
+)
+_ROUNDS = 300
+_MOST_VALUES = 1_000
+
+
+@dataclass(frozen=True)
+class _Try:
+    trees: Trees
+    rounds: int
+    value: float
+    scores: np.ndarray
+
+
+class RankingEngine:
+    """What will this entity meet next?  The k likeliest values, in order.
+
+    Candidates are what the entity met before, what those met who met the same, and
+    what is popular; LightGBM orders them by counts, recency and popularity in windows
+    as long as the horizon, and multiples of it. Whether as a ranker (lambdarank) or as
+    a classifier of pairs is chosen on validation by MAP@k.
+
+    Args:
+        db: The database.
+        target: A ranking or multilabel target, with ``value_table`` and ``value_col``.
+        options: How it learns.
+        fit_dir: Where an interrupted fit finds its finished parts again.
+        progress: Told of each step.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        target: Target,
+        options: Options | None = None,
+        *,
+        fit_dir: str | Path | None = None,
+        progress: Callable[[str], None] = silent,
+    ) -> None:
+        self.db = db
+        self.target = target
+        self.options = options if options is not None else Options()
+        self.fit_dir = fit_dir
+        self.progress = progress
+        self.predict_seconds = float("nan")
+        self.report: FitReport | None = None
+        self._k = target.k or 10
+        self._is_set = str(target.task_type) == "multilabel"
+        self._candidates: Candidates | None = None
+        self._boosters: list[lightgbm.Booster] = []
+        self._calibration = Calibration()
+
+    def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> FitReport:
+        """Learns from training, chooses on validation, learns again from both.
+
+        Args:
+            train: ``entity``, ``anchor_time``, ``label`` (a list of values).
+            validation: The same, later; perhaps with ``cut_time``.
+
+        Raises:
+            InputError: If nothing can be learned from them.
+        """
+        started = time.perf_counter()
+        check_examples(train, validation, str(self.target.task_type))
+        lags = lags_of(validation)
+        both = pd.concat([train, validation]).drop(columns="cut_time", errors="ignore")
+        rows, seen = self._rows(self._shown(train, lags))
+        judged, pairs = self._rows(validation.reset_index(drop=True))
+        if not rows.y.any() or not judged.y.any():
+            raise InputError(
+                "query",
+                "no label among the candidates that visits give",
+                "rank values that entities meet again, or that many meet",
+            )
+        tries = self._search(rows, judged, pairs, validation)
+        best = tries[0]
+        if self._is_set:
+            groups = pd.factorize(validation["entity"])[0][pairs.seed]
+            self._calibration = choose_calibration(judged.y, best.scores, groups)
+        if self.options.refit:
+            rows, seen = self._rows(self._shown(both, lags))
+        self._boosters = [
+            self._grown(rows, best.trees, best.rounds, 100 + i)
+            for i in range(self.options.num_models)
+        ]
+        wanted = validation["label"].map(lambda values: len(set(values))).sum()
+        chosen = {
+            "objective": best.trees.objective,
+            "num_leaves": best.trees.num_leaves,
+            "rounds": best.rounds,
+            "num_features": seen.x.shape[1],
+            "candidate_recall": float(judged.y.sum() / max(1, wanted)),
+        }
+        self.report = FitReport(
+            "features",
+            time.perf_counter() - started,
+            peak_memory_mb(),
+            "map",
+            best.value,
+            chosen,
+            (f"candidates hold {chosen['candidate_recall']:.1%} of what was to find",),
+        )
+        return self.report
+
+    def _shown(self, examples: pd.DataFrame, lags: np.ndarray) -> pd.DataFrame:
+        plain = examples.reset_index(drop=True)
+        if not len(lags):
+            return plain
+        lagged = drawn_lags(plain, lags, seed=self.options.seed)
+        fresh = plain.assign(cut_time=plain["anchor_time"])
+        return pd.concat([fresh, lagged], ignore_index=True)
+
+    def _made(self) -> Candidates:
+        if self._candidates is None:
+            self._candidates = Candidates(
+                self.db, self.target, strict=self.options.strict
+            )
+        return self._candidates
+
+    def _rows(self, examples: pd.DataFrame) -> tuple[Rows, Pairs]:
+        made = self._made()
+        pairs = made.pairs(examples)
+        sizes = examples["label"].map(len).to_numpy(int)
+        seed = np.repeat(np.arange(len(examples)), sizes)
+        values = [value for label in examples["label"] for value in label]
+        code = made.values.get_indexer(pd.Index(values, dtype=made.values.dtype))
+        width = len(made.values)
+        wanted = (seed * width + code)[code >= 0]
+        y = np.isin(pairs.seed * width + pairs.value, wanted).astype(np.float64)
+        return Rows(pairs.x, y, np.ones(len(y)), pairs.sizes), pairs
+
+    def _search(
+        self, rows: Rows, judged: Rows, pairs: Pairs, validation: pd.DataFrame
+    ) -> list[_Try]:
+        finished = Finished(
+            self.fit_dir, f"{rows.x.sum()} {rows.y.sum()} {rows.x.shape}"
+        )
+        tries = []
+        for objective, metric in _OBJECTIVES.items():
+            for shape in _SHAPES:
+                trees = replace(shape, objective=objective)
+                key = {"trees": vars(trees), "seed": self.options.seed}
+                kept = finished.read(key)
+                if kept is None:
+                    kept = self._tried(rows, judged, trees, metric)
+                    finished.write(key, kept)
+                scores = np.array(kept["scores"])
+                said = self._lists(pairs, scores, len(validation))[0]
+                labels = validation["label"].to_list()
+                value = ranking_metrics(labels, said, self._k)["map"]
+                tries.append(_Try(trees, int(kept["rounds"]), value, scores))
+                self.progress(f"trial {len(tries)}: map {value:.4f}")
+        if self._is_set:  # probabilities are asked for
+            tries = [one for one in tries if one.trees.objective == "binary"]
+        return sorted(tries, key=lambda one: -one.value)
+
+    def _tried(
+        self, rows: Rows, judged: Rows, trees: Trees, metric: str
+    ) -> dict[str, Any]:
+        grown = [
+            grow(
+                self._as(rows, trees),
+                trees,
+                num_rounds=_ROUNDS,
+                seed=self.options.seed + i,
+                validation=self._as(judged, trees),
+                metric=metric,
+                num_threads=self.options.num_threads,
+            )
+            for i in range(2)
+        ]
+        rounds = best_round([one.curve for one in grown], -1)
+        scores = [
+            np.asarray(one.booster.predict(judged.x, num_iteration=rounds))
+            for one in grown
+        ]
+        return {"rounds": rounds, "scores": np.mean(scores, axis=0).tolist()}
+
+    @staticmethod
+    def _as(rows: Rows, trees: Trees) -> Rows:
+        ranks = trees.objective == "lambdarank"
+        return rows if ranks else replace(rows, groups=None)
+
+    def _grown(
+        self, rows: Rows, trees: Trees, rounds: int, seed: int
+    ) -> lightgbm.Booster:
+        self.progress(f"model {seed - 99} of {self.options.num_models}")
+        return grow(
+            self._as(rows, trees),
+            trees,
+            num_rounds=rounds,
+            seed=self.options.seed + seed,
+            num_threads=self.options.num_threads,
+        ).booster
+
+    def _lists(
+        self, pairs: Pairs, scores: np.ndarray, num_seeds: int
+    ) -> tuple[list[list[Any]], list[list[float]]]:
+        """The k best values of each seed and their scores."""
+        names = self._made().values
+        order = np.lexsort((pairs.value, -scores, pairs.seed))
+        ends = np.searchsorted(pairs.seed[order], np.arange(num_seeds + 1))
+        lists, points = [], []
+        for start, stop in pairwise(ends.tolist()):
+            best = order[start : min(stop, start + self._k)]
+            lists.append(names[pairs.value[best]].tolist())
+            points.append(scores[best].tolist())
+        return lists, points
+
+    def predict(self, seeds: pd.DataFrame) -> pd.DataFrame:
+        """``prediction`` (a list, best first) and ``scores``; ``probability_<value>``.
+
+        Args:
+            seeds: ``entity``, ``anchor_time``, perhaps ``cut_time``.
+        """
+        started = time.perf_counter()
+        if not self._boosters:
+            raise InputError("engine", "an engine that learned nothing yet", "fit it")
+        pairs = self._made().pairs(seeds)
+        scores = np.zeros(len(pairs.seed))
+        if len(scores):
+            said = [np.asarray(one.predict(pairs.x)) for one in self._boosters]
+            scores = np.mean(said, axis=0)
+        if self._is_set:
+            scores = self._calibration(scores)
+        lists, points = self._lists(pairs, scores, len(seeds))
+        found = pd.DataFrame({"prediction": lists, "scores": points}, index=seeds.index)
+        if self._is_set:
+            found = found.join(self._table(pairs, scores, seeds.index))
+        self.predict_seconds = time.perf_counter() - started
+        return found
+
+    def _table(self, pairs: Pairs, scores: np.ndarray, index: pd.Index) -> pd.DataFrame:
+        values = self._made().values
+        if len(values) > _MOST_VALUES:
+            return pd.DataFrame(index=index)
+        table = np.zeros((len(index), len(values)))
+        table[pairs.seed, pairs.value] = scores
+        names = [f"probability_{value}" for value in values]
+        return pd.DataFrame(table, columns=names, index=index)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes JSON and LightGBM text, whole or not at all.
+
+        Args:
+            folder: To be made, or an engine's to be replaced.
+        """
+        calibration = self._calibration
+        facts = {
+            "engine": "ranking",
+            "target": self.target.to_json(),
+            "options": vars(self.options),
+            "boosters": len(self._boosters),
+            "calibration": [calibration.kind, calibration.x, calibration.y],
+            "report": None if self.report is None else vars(self.report),
+        }
+        with whole_folder(folder) as place:
+            (place / MARK).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+            for i, booster in enumerate(self._boosters):
+                text = booster.model_to_string()
+                (place / f"ranker.{i}.txt").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path, db: Database) -> RankingEngine:
+        """Reads an engine.
+
+        Args:
+            folder: Where it was saved.
+            db: The database to predict on.
+        """
+        place = Path(folder)
+        facts = read_facts(place)
+        engine = cls(db, Target.from_json(facts["target"]), Options(**facts["options"]))
+        engine._boosters = [
+            lightgbm.Booster(
+                model_str=(place / f"ranker.{i}.txt").read_text(encoding="utf-8")
+            )
+            for i in range(facts["boosters"])
+        ]
+        kind, x, y = facts["calibration"]
+        engine._calibration = Calibration(kind, tuple(x), tuple(y))
+        if facts["report"] is not None:
+            notes = tuple(facts["report"].pop("notes"))
+            engine.report = FitReport(**facts["report"], notes=notes)
+        return engine

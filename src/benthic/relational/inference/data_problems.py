@@ -1,0 +1,80 @@
+"""What in the data should the user know of?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from benthic.relational.declared import DeclaredTable, Probe
+from benthic.relational.inference.keys import EXACT_ROWS
+from benthic.relational.inference.profile import ColumnProfile
+from benthic.relational.inference.times import (
+    FIRST_SENTINEL,
+    Reading,
+    without_sentinels,
+)
+from benthic.relational.schema import Problem
+from benthic.relational.sql import quoted
+
+
+def column_problems(
+    table: DeclaredTable, profiles: Mapping[str, ColumnProfile]
+) -> Iterator[Problem]:
+    """Empty tables, and columns that are empty or always the same.
+
+    Args:
+        table: The table.
+        profiles: Of its columns.
+    """
+    if not table.num_rows:
+        yield Problem(table.name, None, "has no rows; it says nothing")
+        return
+    for column, seen in profiles.items():
+        where = "row" if seen.whole_table else "sampled row"
+        if not seen.filled:
+            yield Problem(table.name, column, f"NULL in every {where}; says nothing")
+        elif seen.distinct == 1 and seen.filled == seen.rows > 1:
+            yield Problem(
+                table.name, column, f"the same in every {where}; says nothing"
+            )
+
+
+def time_problems(
+    table: DeclaredTable, column: str, reading: Reading, probe: Probe
+) -> tuple[Reading, list[Problem]]:
+    """Rows without a usable time, and the reading that leaves their time NULL.
+
+    Args:
+        table: The table.
+        column: A time of its rows.
+        reading: How it is read.
+        probe: Access to the data.
+    """
+    exact = table.num_rows <= EXACT_ROWS
+    rows = probe.relation(table.name, [column]) if exact else probe.sample(table.name)
+    zero = "TIMESTAMP '1970-01-01'"
+    total, filled, timed, zeros, never, modern = probe.query(
+        f"WITH t AS (SELECT {quoted(column)} AS raw, {reading.sql(column)} AS t "
+        f"FROM {rows}) SELECT count(*), count(raw), count(t), "
+        f"count(*) FILTER (t = {zero}), count(*) FILTER (t >= {FIRST_SENTINEL}), "
+        f"coalesce(min(t) FILTER (t <> {zero}) > TIMESTAMP '1980-01-01', FALSE) FROM t"
+    )[0]
+    unknown = "their time counts as NULL"
+    hidden = "such rows are never visible"
+    where = "" if exact else " sampled"
+    faults = {
+        f"NULL in {total - filled:,} of {total:,}{where} rows; {hidden}": total - filled,
+        f"no time in {filled - timed:,} of {total:,}{where} rows; {hidden}": (
+            filled - timed
+        ),
+        f"1970-01-01 in {zeros:,} of {total:,}{where} rows; {unknown}": (
+            zeros if modern else 0
+        ),
+        f"2100 or later in {never:,} of {total:,}{where} rows; {unknown}": never,
+    }
+    problems = [
+        Problem(table.name, column, text) for text, count in faults.items() if count
+    ]
+    epoch_zero = bool(zeros and modern)
+    if never or epoch_zero:
+        reading = without_sentinels(column, reading, epoch_zero=epoch_zero)
+    return reading, problems

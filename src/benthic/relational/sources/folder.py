@@ -1,0 +1,130 @@
+"""A folder of Parquet or CSV files, a table each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import duckdb
+
+from benthic.errors import InputError
+from benthic.relational.declared import Declared, DeclaredTable
+from benthic.relational.sources.presentable import presentable
+from benthic.relational.sources.source import (
+    ROW,
+    create_raw,
+    create_sample,
+    one_line,
+)
+from benthic.relational.sql import literal, quoted
+
+_PARQUET = (".parquet", ".pq")
+_CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+
+
+class Folder:
+    """Tables named for their files.
+
+    Parquet is read in place, the columns that a query names. CSV is read once, at
+    opening, since its types are known only after its last line.
+
+    Args:
+        connection: The private connection.
+        path: The folder.
+
+    Raises:
+        InputError: If it holds no such file, or one that cannot be read.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self.title = path.name or str(path)
+        self._connection = connection
+        files = _files(path)
+        if not files:
+            raise InputError(
+                "database",
+                f"no Parquet or CSV file in {path}",
+                "name a folder that holds a file per table",
+            )
+        tables = {}
+        for name, file in files.items():
+            is_parquet = file.name.lower().endswith(_PARQUET)
+            show = show_parquet if is_parquet else _copy_csv
+            tables[name] = show(connection, name, file)
+        self.declared = presentable(Declared(tables))
+
+    def relation(self, table: str, columns: Collection[str]) -> str:
+        """A view of all columns: DuckDB reads those that a query names."""
+        return quoted("raw", table)
+
+    def sample(self, table: str) -> str:
+        """Every k-th row."""
+        facts = self.declared.tables[table]
+        relation = self.relation(table, ())
+        return create_sample(self._connection, table, relation, facts.num_rows)
+
+    def close(self) -> None:
+        """Files are open only while a query runs."""
+
+
+def show_parquet(
+    connection: duckdb.DuckDBPyConnection, name: str, file: Path
+) -> DeclaredTable:
+    """A view ``raw.name`` on a Parquet file, and what the file says about itself.
+
+    Args:
+        connection: The private connection.
+        name: Name of the table.
+        file: The file.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    plain = f"read_parquet({literal(str(file))}, hive_partitioning = false)"
+    numbered = plain[:-1] + ", file_row_number = true)"
+    try:
+        return create_raw(connection, name, plain, "file_row_number", rows=numbered)
+    except duckdb.Error as error:
+        raise _unreadable(file, error) from error
+
+
+def _copy_csv(
+    connection: duckdb.DuckDBPyConnection, name: str, file: Path
+) -> DeclaredTable:
+    table = quoted("copied", name)
+    try:
+        connection.execute(
+            f"CREATE TABLE {table} AS SELECT *, row_number() OVER () - 1 AS {quoted(ROW)}"
+            f" FROM read_csv({literal(str(file))}, sample_size = -1)"
+        )
+    except duckdb.Error as error:
+        raise _unreadable(file, error) from error
+    return create_raw(connection, name, table)
+
+
+def _files(path: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for file in sorted(path.iterdir()):
+        ending = _ending(file)
+        if not ending or not file.is_file():
+            continue
+        name = file.name[: -len(ending)]
+        if name in files:
+            raise InputError(
+                "database",
+                f"both {files[name].name} and {file.name} in {path}",
+                "keep one file per table",
+            )
+        files[name] = file
+    return files
+
+
+def _ending(file: Path) -> str:
+    name = file.name.lower()
+    fitting = [ending for ending in (*_PARQUET, *_CSV) if name.endswith(ending)]
+    return "" if name.startswith((".", "_")) else max(fitting, key=len, default="")
+
+
+def _unreadable(file: Path, error: duckdb.Error) -> InputError:
+    found = f"{file}, which cannot be read ({one_line(error)})"
+    return InputError("database", found, "repair the file or leave it out")

@@ -1,0 +1,126 @@
+"""Tables in memory: pandas frames by name, and the bank."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from benthic.datasets.bank import Bank
+from benthic.errors import InputError
+from benthic.relational.declared import Declared, DeclaredKey, DeclaredTable
+from benthic.relational.sources.presentable import presentable
+from benthic.relational.sources.source import ROW, create_raw, create_sample
+from benthic.relational.sql import quoted
+
+
+class Frames:
+    """Frames by name; their index is not read.
+
+    Args:
+        connection: The private connection; it reads the frames' Arrow form in place.
+        frames: The tables.
+        keys: Facts that are known about them.
+        title: What to call them.
+
+    Raises:
+        InputError: If there are none, or one cannot be read as a table.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        frames: Mapping[str, pd.DataFrame],
+        *,
+        keys: Mapping[str, DeclaredTable] | None = None,
+        title: str = "frames",
+    ) -> None:
+        self.title = title
+        self._connection = connection
+        if not frames:
+            raise InputError(
+                "database", "a mapping without tables", "give {name: DataFrame}"
+            )
+        known = keys or {}
+        tables = {}
+        for name, frame in frames.items():
+            stored = f"\x1f{name}"
+            numbers = pa.array(np.arange(len(frame)))
+            arrow = _to_arrow(name, frame).append_column(ROW, numbers)
+            connection.register(stored, arrow)
+            facts = create_raw(connection, name, quoted(stored))
+            declared = known.get(name, facts)
+            tables[name] = replace(
+                declared, columns=facts.columns, num_rows=facts.num_rows
+            )
+        self.declared = presentable(Declared(tables))
+
+    def relation(self, table: str, columns: Collection[str]) -> str:
+        """A view of all columns: DuckDB reads those that a query names."""
+        return quoted("raw", table)
+
+    def sample(self, table: str) -> str:
+        """Every k-th row."""
+        facts = self.declared.tables[table]
+        relation = self.relation(table, ())
+        return create_sample(self._connection, table, relation, facts.num_rows)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def open_bank(connection: duckdb.DuckDBPyConnection, bank: Bank) -> Frames:
+    """The bank's tables with their keys and times declared.
+
+    Args:
+        connection: The private connection.
+        bank: The bank.
+    """
+    keys = {
+        name: DeclaredTable(
+            name=name,
+            columns={},
+            pkey=(bank.primary_keys[name],),
+            fkeys=tuple(
+                DeclaredKey((column,), parent, (bank.primary_keys[parent],))
+                for column, parent in bank.foreign_keys.get(name, {}).items()
+            ),
+            time_col=bank.time_columns.get(name),
+            static=name not in bank.time_columns,
+        )
+        for name in bank.tables
+    }
+    return Frames(connection, bank.tables, keys=keys, title="bank")
+
+
+def _to_arrow(name: str, frame: pd.DataFrame) -> pa.Table:
+    if not isinstance(name, str) or not isinstance(frame, pd.DataFrame):
+        found = f"{name!r}: {type(frame).__name__}"
+        raise InputError("database", found, "give {name: DataFrame}")
+    columns = [str(column) for column in frame.columns]
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice or not columns:
+        found = f"two columns {twice[0]!r}" if twice else "no columns"
+        raise InputError(f"table {name}", found, "give each column a name of its own")
+    arrays = [
+        _to_array(name, column, frame.iloc[:, place])
+        for place, column in enumerate(columns)
+    ]
+    return pa.Table.from_arrays(arrays, names=columns)
+
+
+def _to_array(table: str, name: str, column: pd.Series) -> pa.Array | pa.ChunkedArray:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.dtype.categories.dtype)
+    try:
+        return pa.array(column, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"table {table}, column {name!r}",
+            f"values that are no column of one type ({str(error).splitlines()[0]})",
+            "convert it, for example with astype(str)",
+        ) from error

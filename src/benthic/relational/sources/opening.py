@@ -1,0 +1,85 @@
+"""From what the user named to the source that reads it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from benthic.datasets.bank import Bank, bank
+from benthic.errors import InputError
+from benthic.relational.sources.duckdb_file import DuckDBFile
+from benthic.relational.sources.folder import Folder
+from benthic.relational.sources.frames import Frames, open_bank
+from benthic.relational.sources.postgres import Postgres
+from benthic.relational.sources.relbench_folder import MANIFEST, RelBenchFolder
+from benthic.relational.sources.source import Source
+from benthic.relational.sources.sqlite_file import SQLiteFile
+
+_KINDS = (
+    "a DuckDB or SQLite file, a folder of Parquet or CSV files, a RelBench folder, a "
+    "postgresql:// URL, or {name: DataFrame}"
+)
+_SQLITE = b"SQLite format 3\x00"
+_DUCKDB = slice(8, 12), b"DUCK"
+_HEAD = 16  # bytes; both kinds of file are told by them
+
+
+def open_source(
+    source: str | Path | Bank | Mapping[str, pd.DataFrame],
+    connection: duckdb.DuckDBPyConnection,
+) -> Source:
+    """Opens a database, whatever it is kept in.
+
+    Args:
+        source: See :meth:`benthic.relational.database.Database.open`.
+        connection: The private connection, with the schemas ``raw`` and ``sample``.
+
+    Raises:
+        InputError: If there is no such database or it cannot be opened.
+    """
+    if isinstance(source, Bank):
+        return open_bank(connection, source)
+    if isinstance(source, Mapping):
+        return Frames(connection, source)
+    text = str(source)
+    if text.startswith(("postgresql:", "postgres:", "postgresql+")):
+        return Postgres(connection, text)
+    if "://" in text:
+        raise InputError("database", repr(text.partition("://")[0] + "://"), _use())
+    path = Path(source).expanduser()
+    if text == "bank" and not path.exists():
+        return open_bank(connection, bank())
+    return _open_path(path, connection)
+
+
+def _open_path(path: Path, connection: duckdb.DuckDBPyConnection) -> Source:
+    try:
+        if path.is_dir():
+            kind = RelBenchFolder if (path / MANIFEST).is_file() else Folder
+            os.listdir(path)
+            return kind(connection, path)
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except FileNotFoundError:
+        raise InputError("database", f"no {path}", "check the path") from None
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        remedy = "ask for the right to read it, or name another"
+        raise InputError("database", f"{path}: {reason}", remedy) from error
+    if head == _SQLITE:
+        return SQLiteFile(connection, path)
+    where, mark = _DUCKDB
+    if head[where] == mark:
+        return DuckDBFile(connection, path)
+    found = f"{path}, which is neither a DuckDB nor an SQLite file"
+    if not head:
+        found = f"{path}, which is empty"
+    raise InputError("database", found, _use())
+
+
+def _use() -> str:
+    return f"open {_KINDS}"

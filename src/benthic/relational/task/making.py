@@ -1,0 +1,251 @@
+"""From a database and a predictive query to a task."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+import pandas as pd
+
+from benthic.errors import InputError
+from benthic.relational.database import Database
+from benthic.relational.query import PredictiveQuery, paths
+from benthic.relational.query.tree import (
+    Aggregate,
+    Classify,
+    ColumnRef,
+    Expression,
+    Rank,
+    Window,
+)
+from benthic.relational.query.walking import aggregates
+from benthic.relational.schema import Table
+from benthic.relational.sql import literal, quoted
+from benthic.relational.task.aggregates import window_time
+from benthic.relational.task.anchors import Anchors, split_anchors, walk_back
+from benthic.relational.task.labels import Assumption, LabelQuery
+from benthic.relational.task.query_source import (
+    TEST_SHARE,
+    VALIDATION_SHARE,
+    AnchoredExamples,
+    Asked,
+    StandingExamples,
+)
+from benthic.relational.task.steps import Horizon, Span
+from benthic.relational.task.sufficiency import Required
+from benthic.relational.task.task import Candidates, ExampleSource, Task
+from benthic.relational.task.values import literal_sql
+
+AUTO, OWN = "auto", "entity"
+"""Choices of ``anchor_time`` beside a moment and None."""
+
+AnchorTime = str | dt.datetime | None
+
+
+def make_task(
+    db: Database,
+    query: PredictiveQuery | str,
+    *,
+    anchor_time: AnchorTime = AUTO,
+    step: Span | None = None,
+    num_train_anchors: int | None = None,
+    validation_anchors: int = 1,
+    test_anchors: int = 1,
+    max_train_rows: int | None = 200_000,
+    minimum_examples: int = 10,
+    minimum_assumed: int = 100,
+) -> Task:
+    """The task that a predictive query sets on a database.
+
+    Training anchors are walked back from the anchor time, one horizon at a time, as far
+    as the rows of the target reach or until there are ``max_train_rows`` examples.
+
+    Args:
+        db: The database.
+        query: Text, or a query that was checked against ``db.schema``.
+        anchor_time: When the prediction is made. ``"auto"``: a static target of a table
+            with times at each row's own time, everything else at the end of the data.
+            ``"entity"``: each row at its own time. None: the end of the data.
+        step: Distance of the anchors; the horizon by default.
+        num_train_anchors: At most so many anchors to learn from.
+        validation_anchors: Anchors to choose by. Where each row is asked once, any number
+            but 0 means a tenth of the rows.
+        test_anchors: Anchors to judge by; 0 leaves their examples to training.
+        max_train_rows: About how many examples training and validation may have; beyond
+            it, a sample that is always the same. None for all.
+        minimum_examples: Fewer than this are refused.
+        minimum_assumed: As above, where ASSUMING speaks of the future.
+
+    Raises:
+        QueryError: The query is wrong; or, with kind data, keys do not exist, no label is
+            observed, or (when the examples are made) too few remain or all are alike.
+        InputError: ``anchor_time`` cannot be used.
+    """
+    if isinstance(query, str):
+        query = PredictiveQuery.parse(query, db.schema)
+    table = db.schema.tables[query.entity.table]
+    own_time = _own_time(anchor_time, query, table)
+    now = _moment(anchor_time, db)
+    limit = min(now, pd.Timestamp(db.end_time))
+    labels = LabelQuery(db, query, query.task_type(db.schema))
+    horizon = _horizon(query, labels.frames)
+    _check_keys(db, query, table)
+    required = Required(minimum_examples, minimum_assumed)
+    asked = Asked(
+        labels, table, horizon, now, limit, own_time, required, max_train_rows
+    )
+    source: ExampleSource
+    if own_time or horizon is None:
+        shares = (validation_anchors and VALIDATION_SHARE, test_anchors and TEST_SHARE)
+        source = StandingExamples(asked, *shares)
+    else:
+        numbers = num_train_anchors, validation_anchors, test_anchors
+        source = AnchoredExamples(asked, _anchors(asked, horizon, step, numbers))
+    return Task(
+        name=str(query),
+        db=db,
+        entity_table=query.entity.table,
+        entity_col=query.entity.name,
+        task_type=labels.task_type,
+        horizon=horizon,
+        anchor_time=now,
+        source=source,
+        query=query,
+        num_frames=labels.frames,
+        k=query.modifier.k if isinstance(query.modifier, (Rank, Classify)) else None,
+        choices=_choices(db, query),
+        assumed_values=dict(Assumption.of(query).values),
+        notes=(*query.notes(db.schema), _anchor_note(own_time, now)),
+    )
+
+
+def _own_time(choice: AnchorTime, query: PredictiveQuery, table: Table) -> bool:
+    if choice == OWN and table.time_col is None:
+        raise InputError(
+            "anchor_time",
+            f"entity, and {table.name} has no time column",
+            "give a time, or None for the end of the data",
+        )
+    is_event = choice == AUTO and not query.is_temporal and table.time_col is not None
+    return choice == OWN or is_event
+
+
+def _moment(choice: AnchorTime, db: Database) -> pd.Timestamp:
+    if choice in (AUTO, OWN, None):
+        return pd.Timestamp(db.end_time)
+    try:
+        time = pd.Timestamp(choice)
+    except ValueError as error:
+        raise InputError(
+            "anchor_time", repr(choice), "give a time, entity, or None"
+        ) from error
+    return time if time.tz is None else time.tz_convert("UTC").tz_localize(None)
+
+
+def _anchor_note(own_time: bool, now: pd.Timestamp) -> str:
+    if own_time:
+        return "each row is judged at its own time: what came later is not seen"
+    return f"judged at {now.isoformat(sep=' ')}"
+
+
+def _windows(nodes: Iterable[Expression | None]) -> list[Window]:
+    found = [part.window for node in nodes for part in aggregates(node)]
+    return [window for window in found if window is not None]
+
+
+def _horizon(query: PredictiveQuery, frames: int) -> Horizon | None:
+    """How far one must wait: for the target, and for what ASSUMING says of the future."""
+    target = Horizon.of(_windows([query.target]), frames)
+    assumed = Horizon.of(_windows([Assumption.of(query).future]))
+    if target is None or assumed is None:
+        return target
+    return Horizon((*target.spans, *assumed.spans))
+
+
+def _check_keys(db: Database, query: PredictiveQuery, table: Table) -> None:
+    if query.entities is None:
+        return
+    dtype = table.columns[query.entity.name].dtype
+    values = ", ".join(
+        f"({place}, {literal_sql(key, dtype)})" for place, key in enumerate(query.entities)
+    )
+    relation, key = db.relation(table.name, [query.entity.name]), quoted(query.entity.name)
+    found = db.connection.execute(
+        f"SELECT v.place FROM (VALUES {values}) AS v(place, key)"
+        f" ANTI JOIN {relation} AS e ON e.{key} = v.key ORDER BY v.place"
+    )
+    missing = [query.entities[place] for (place,) in found.fetchall()]
+    if missing:
+        named = ", ".join(literal(value) for value in missing[:5])
+        more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
+        raise query.error(
+            "data",
+            f"{table.name} has no row with {query.entity.name} {named}{more}",
+            query.entity.place,
+            f"keys of the {table.num_rows:,} rows of {table.name}",
+        )
+
+
+def _anchors(
+    asked: Asked,
+    horizon: Horizon,
+    step: Span | None,
+    numbers: tuple[int | None, int, int],
+) -> Anchors:
+    query, (train, validation, test) = asked.labels.query, numbers
+    earliest = _earliest(asked.db, aggregates(query.target), query.entity.table)
+    times = walk_back(asked.now, step or horizon.longest, earliest)
+    anchors = split_anchors(
+        times,
+        horizon.after,
+        asked.limit,
+        num_validation=validation,
+        num_test=test,
+        num_train=train,
+    )
+    if not anchors.train:
+        found = len(anchors.test) + len(anchors.validation)
+        needed = 1 + validation + test
+        raise query.error(
+            "data",
+            f"the label is observed at {found} {'anchor' if found == 1 else 'anchors'},"
+            f" and {needed} are needed: its rows span"
+            f" {earliest.date()} to {asked.limit.date()}, its horizon is {horizon}",
+            getattr(query.target, "place", None),
+            f"a horizon of at most a {needed}th of that span",
+            "ask for a shorter window",
+        )
+    return anchors
+
+
+def _earliest(
+    db: Database, found: Iterable[Aggregate], entity_table: str
+) -> pd.Timestamp:
+    """Time of the first row that any window of the target could hold."""
+    tables = {
+        window_time(paths.chain(part, entity_table, db.schema), db).tables[-1]
+        for part in found
+    }
+    firsts = [
+        db.connection.execute(
+            f'SELECT min("_time") FROM {db.relation(table, [])}'
+        ).fetchone()
+        for table in sorted(tables)
+    ]
+    known = [pd.Timestamp(row[0]) for row in firsts if row is not None and row[0]]
+    return min(known, default=pd.Timestamp.max)
+
+
+def _choices(db: Database, query: PredictiveQuery) -> Candidates | None:
+    if not isinstance(query.modifier, (Rank, Classify)):
+        return None
+    target = query.target
+    column = target.argument if isinstance(target, Aggregate) else target
+    if not isinstance(column, ColumnRef):
+        return None
+    parent = db.schema.tables[column.table].fkey_col_to_pkey_table.get(column.name)
+    if parent is None:
+        return Candidates(column.table, column.name)
+    return Candidates(parent, str(db.schema.tables[parent].pkey_col))
+
+
