@@ -32,6 +32,14 @@ class Tables:
             self.connection.execute(
                 f"CREATE TABLE {quoted(name)} AS SELECT * FROM {source}"
             )
+            step = -(
+                -self.query(f"SELECT count(*) FROM {quoted(name)}")[0][0] // 20_000
+            )
+            self.connection.execute(
+                f"CREATE VIEW {quoted('sample of ' + name)} AS SELECT * EXCLUDE (nth) "
+                f"FROM (SELECT *, row_number() OVER () AS nth FROM {quoted(name)}) "
+                f"WHERE nth % {max(step, 1)} = 0"
+            )
         self.declared = Declared({name: self._table(name) for name in tables})
 
     def _table(self, name: str) -> DeclaredTable:
@@ -46,7 +54,7 @@ class Tables:
         return quoted(table)
 
     def sample(self, table: str) -> str:
-        return quoted(table)
+        return quoted("sample of " + table)
 
 
 def relational_folder() -> Path:
@@ -62,7 +70,7 @@ def relational_folder() -> Path:
 
 
 def stripped(name: str) -> tuple[Tables, dict[str, dict[str, Any]]]:
-    """A public database without its declarations, and these: table -> pkey, fkeys, time_col."""
+    """A public database without its declarations, and these by table."""
     folder = relational_folder() / name
     if name == "chinook":
         return _chinook(folder / "raw" / "chinook.sqlite")
@@ -75,7 +83,9 @@ def _chinook(path: Path) -> tuple[Tables, dict[str, dict[str, Any]]]:
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     names = [
         row[0]
-        for row in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
+        for row in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type='table'"
+        )
     ]
     frames = {
         name: pd.read_sql_query(f'SELECT * FROM "{name}"', connection) for name in names

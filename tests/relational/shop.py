@@ -17,36 +17,36 @@ from benthic.relational.schema import Column, ForeignKey, Schema, SType, Table
 
 SHOP_KEYS: dict[str, Any] = {
     "tables": {
-        "regions": {"pkey": "region_id", "time_col": None, "fkeys": {}},
+        "regions": {"pkey": "region_id", "time": None, "fkeys": {}},
         "customers": {
             "pkey": "customer_id",
-            "time_col": "joined_at",
+            "time": "joined_at",
             "fkeys": {"region_id": "regions"},
         },
-        "categories": {"pkey": "category_id", "time_col": None, "fkeys": {}},
+        "categories": {"pkey": "category_id", "time": None, "fkeys": {}},
         "products": {
             "pkey": "product_id",
-            "time_col": None,
+            "time": None,
             "fkeys": {"category_id": "categories"},
         },
         "orders": {
             "pkey": "order_id",
-            "time_col": "placed_at",
+            "time": "placed_at",
             "fkeys": {"customer_id": "customers"},
         },
         "order_items": {
             "pkey": "item_id",
-            "time_col": None,
+            "time": None,
             "fkeys": {"order_id": "orders", "product_id": "products"},
         },
         "reviews": {
             "pkey": "review_id",
-            "time_col": "written_at",
+            "time": "written_at",
             "fkeys": {"customer_id": "customers", "product_id": "products"},
         },
         "coupons": {
             "pkey": "coupon_id",
-            "time_col": "sent_at",
+            "time": "sent_at",
             "fkeys": {"customer_id": "customers"},
         },
     }
@@ -54,16 +54,16 @@ SHOP_KEYS: dict[str, Any] = {
 
 BANK_KEYS: dict[str, Any] = {
     "tables": {
-        "clients": {"pkey": "client_id", "time_col": "since", "fkeys": {}},
+        "clients": {"pkey": "client_id", "time": "since", "fkeys": {}},
         "accounts": {
             "pkey": "account_id",
-            "time_col": "opened_at",
+            "time": "opened_at",
             "fkeys": {"client_id": "clients"},
         },
-        "merchants": {"pkey": "merchant_id", "time_col": None, "fkeys": {}},
+        "merchants": {"pkey": "merchant_id", "time": None, "fkeys": {}},
         "payments": {
             "pkey": "payment_id",
-            "time_col": "paid_at",
+            "time": "paid_at",
             "fkeys": {
                 "from_account": "accounts",
                 "to_account": "accounts",
@@ -72,7 +72,7 @@ BANK_KEYS: dict[str, Any] = {
         },
         "loans": {
             "pkey": "loan_id",
-            "time_col": "granted_at",
+            "time": "granted_at",
             "fkeys": {"account_id": "accounts"},
         },
     }
@@ -278,7 +278,9 @@ def _frame(text: str) -> pd.DataFrame:
         elif STYPES.get(name) == "boolean":
             frame[name] = frame[name].astype("boolean")
         elif name == "tags":
-            lists = [value.split("|") if value == value else None for value in frame[name]]
+            lists = [
+                value.split("|") if value == value else None for value in frame[name]
+            ]
             frame[name] = pd.Series(lists, dtype=object)
         elif name.endswith(("_id", "_account")):
             frame[name] = frame[name].astype("Int64")
@@ -317,6 +319,6 @@ def _table(name: str, frame: pd.DataFrame, keys: Mapping[str, Any]) -> Table:
         columns=columns,
         pkey_col=keys["pkey"],
         fkeys=tuple(ForeignKey(*link) for link in keys["fkeys"].items()),
-        time_col=keys["time_col"],
+        time_col=keys["time"],
         num_rows=len(frame),
     )

@@ -1,4 +1,4 @@
-"""What the user says about their database, over what it declares and what is inferred."""
+"""What the user says about their tables, over what is declared and inferred."""
 
 from __future__ import annotations
 
@@ -191,12 +191,11 @@ class _Reader:
         for key in root:
             self._one_of(str(key), key, ("tables",), "an entry")
         tables = self._mapping("tables", root.get("tables"))
+        for name in tables:
+            self._one_of(f"tables.{name}", name, self.declared.tables, "a table")
         found = {
-            self._one_of(f"tables.{name}", name, self.declared.tables, "a table"): (
-                self._table(self.declared.tables[name], entry)
-            )
+            name: self._table(self.declared.tables[name], entry)
             for name, entry in tables.items()
-            if self._one_of(f"tables.{name}", name, self.declared.tables, "a table")
         }
         for name, said in found.items():
             self._check_parents(name, said, found)
@@ -275,8 +274,9 @@ class _Reader:
                     f"{parent}, which is ignored",
                     f"drop the entry or keep {parent}",
                 )
-        for column in (*(said.pkey or ()), said.time, said.end_time, *said.fkeys):
-            if column in said.ignore:
+        used = {*(said.pkey or ()), said.time, said.end_time, *said.fkeys}
+        for column in sorted(said.ignore):
+            if column in used:
                 raise self._error(
                     f"tables.{name}.ignore",
                     f"{column}, which another entry needs",

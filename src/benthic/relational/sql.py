@@ -32,8 +32,8 @@ def literal(value: object) -> str:
         InputError: If it is of another type.
 
     Example:
-        >>> print(literal("O'Hara"), literal(dt.datetime(2024, 5, 1)), literal([1, None]))
-        'O''Hara' TIMESTAMP '2024-05-01 00:00:00' [1, NULL]
+        >>> print(literal("O'Hara"), literal(dt.datetime(2024, 5, 1)), literal([1]))
+        'O''Hara' TIMESTAMP '2024-05-01 00:00:00' [1]
     """
     if isinstance(value, list | tuple):
         return f"[{', '.join(literal(item) for item in value)}]"
@@ -59,7 +59,7 @@ def _float(value: float) -> str:
 
 # A bool is an int and a datetime is a date: the narrower type stands first.
 _LITERALS = (
-    (type(None), lambda value: "NULL"),
+    (type(None), lambda _: "NULL"),
     (bool, lambda value: "TRUE" if value else "FALSE"),
     (int, lambda value: str(int(value))),
     (float, lambda value: _float(float(value))),

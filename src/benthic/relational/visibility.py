@@ -1,4 +1,4 @@
-"""When does a row become visible?  Normalized columns, ``_time`` and ``_row`` as SQL."""
+"""When does a row become visible?  Its ``_time``, as SQL."""
 
 from __future__ import annotations
 

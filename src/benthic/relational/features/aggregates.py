@@ -64,11 +64,13 @@ def row_starts(begin: Ints, end: Ints, counts: Ints) -> Ints:
         end: One past the last visible row.
         counts: Number of rows, ascending.
     """
-    return np.maximum(begin[:, None], end[:, None] - counts[None, :])
+    return np.asarray(np.maximum(begin[:, None], end[:, None] - counts[None, :]))
 
 
 @njit(cache=True, nogil=True)
-def nested_windows(values: Floats, end: Ints, starts: Ints) -> Floats:  # pragma: no cover
+def nested_windows(
+    values: Floats, end: Ints, starts: Ints
+) -> Floats:  # pragma: no cover
     """Count, mean, standard deviation, minimum and maximum of nested windows.
 
     One pass backwards from the newest row (Welford), so a value depends on the rows of

@@ -26,10 +26,14 @@ def strongest(
         labels: Training labels.
         most: How many at most.
     """
-    rows = np.linspace(0, len(features) - 1, min(len(features), _SAMPLE)).astype(np.int64)
+    rows = np.linspace(0, len(features) - 1, min(len(features), _SAMPLE)).astype(
+        np.int64
+    )
     values = features.iloc[rows].rank(pct=True).fillna(0.5).to_numpy(np.float32)
     values = _standardized(values)
-    target = _standardized(pd.Series(labels[rows]).rank().fillna(0.0).to_numpy()[:, None])
+    target = _standardized(
+        pd.Series(labels[rows]).rank().fillna(0.0).to_numpy()[:, None]
+    )
     scores = np.abs(values.T @ target.astype(np.float32))[:, 0] / len(rows)
     chosen: list[int] = []
     for i in np.argsort(-scores, kind="stable"):
@@ -43,7 +47,7 @@ def strongest(
 
 def _standardized(values: NDArray[np.floating]) -> NDArray[np.floating]:
     spread = values.std(0)
-    return (values - values.mean(0)) / np.where(spread > 0, spread, 1.0)
+    return np.asarray((values - values.mean(0)) / np.where(spread > 0, spread, 1.0))
 
 
 def cohort_features(sources: Sequence[Feature]) -> list[Feature]:
@@ -53,7 +57,14 @@ def cohort_features(sources: Sequence[Feature]) -> list[Feature]:
         sources: The features that are compared.
     """
     return [
-        Feature(f"{f.name} {what}", f.path, f.table, f.column, f"{f.aggregate} {what}", f.window)
+        Feature(
+            f"{f.name} {what}",
+            f.path,
+            f.table,
+            f.column,
+            f"{f.aggregate} {what}",
+            f.window,
+        )
         for f in sources
         for what in ("percentile", "z-score", "rank")
     ]

@@ -63,7 +63,9 @@ class Reading:
         return cls(**values)  # type: ignore[arg-type]
 
 
-def readable_columns(schema: Schema, table: str, without: tuple[str, ...]) -> list[Reading]:
+def readable_columns(
+    schema: Schema, table: str, without: tuple[str, ...]
+) -> list[Reading]:
     """Columns of a table, then of the parents of its rows, that can be aggregated.
 
     Args:
@@ -83,7 +85,9 @@ def readable_columns(schema: Schema, table: str, without: tuple[str, ...]) -> li
     return found
 
 
-def _own_columns(schema: Schema, table: str, without: tuple[str, ...]) -> Iterator[Reading]:
+def _own_columns(
+    schema: Schema, table: str, without: tuple[str, ...]
+) -> Iterator[Reading]:
     for column in _plain_columns(schema, table):
         yield Reading(column.name, column.stype)
     for key in schema.tables[table].fkeys:
@@ -93,7 +97,12 @@ def _own_columns(schema: Schema, table: str, without: tuple[str, ...]) -> Iterat
 
 def _plain_columns(schema: Schema, table: str) -> Iterator[Column]:
     known = schema.tables[table]
-    skipped = {known.pkey_col, known.time_col, known.end_time_col, *known.fkey_col_to_pkey_table}
+    skipped = {
+        known.pkey_col,
+        known.time_col,
+        known.end_time_col,
+        *known.fkey_col_to_pkey_table,
+    }
     for column in known.columns.values():
         if column.name not in skipped and column.stype is not SType.text:
             yield column

@@ -12,7 +12,13 @@ from benthic.relational.features.columns import Reading
 from benthic.relational.features.events import Ints, Moments, load_events, text_hashes
 from benthic.relational.features.feature import feature
 from benthic.relational.features.history import LabelHistory, history_features
-from benthic.relational.features.path_features import Named, PathPlan, View, path_features, view
+from benthic.relational.features.path_features import (
+    Named,
+    PathPlan,
+    View,
+    path_features,
+    view,
+)
 from benthic.relational.features.plan import FeaturePlan
 from benthic.relational.features.rates import rate_features
 from benthic.relational.features.season import (
@@ -66,7 +72,9 @@ class Computation:
         row = self._view(self.plan.row, moments)
         codes.update(_last_codes(self.plan.row, row))
         yield from self._row_features(row)
-        yield from text_features(self.db, self.plan.entity_table, self.plan.texts, moments)
+        yield from text_features(
+            self.db, self.plan.entity_table, self.plan.texts, moments
+        )
         for plan in self.plan.own:
             seen = self._view(plan, moments)
             codes.update(_last_codes(plan, seen))
@@ -101,7 +109,9 @@ class Computation:
         plan = self.plan.row
         for reading in plan.readings:
             name = f"{plan.path.table}.{reading.name}"
-            made = feature(plan.path.table, name, plan.path.table, reading.name, "value")
+            made = feature(
+                plan.path.table, name, plan.path.table, reading.name, "value"
+            )
             if reading.is_category:
                 last = row.last_codes(reading.name)
                 values = np.full(len(last), np.nan)
@@ -110,7 +120,9 @@ class Computation:
             else:
                 values = row.at_last(row.events.numbers(reading.name), np.nan)
             if _is_time(reading):
-                made = feature(plan.path.table, name, plan.path.table, reading.name, "days ago")
+                made = feature(
+                    plan.path.table, name, plan.path.table, reading.name, "days ago"
+                )
                 values = row.moments.anchors / DAY - values
             yield made, values
 
@@ -118,7 +130,9 @@ class Computation:
         if self.plan.horizon is None:
             return
         for table in self.plan.seasons:
-            yield from season_features(table, self._days_of(table), moments, self.plan.horizon)
+            yield from season_features(
+                table, self._days_of(table), moments, self.plan.horizon
+            )
 
     def _days_of(self, table: str) -> Days:
         # All days at once: a window is only read when it is over by the seed's cut.
@@ -126,7 +140,11 @@ class Computation:
             found = self.db.connection.execute(
                 "SELECT epoch_us(date_trunc('day', _time)) AS d, count(*) AS n"
                 f" FROM {self.db.relation(table, [])} WHERE _time IS NOT NULL"
-                + ("" if self.latest is None else f" AND epoch_us(_time) <= {self.latest}")
+                + (
+                    ""
+                    if self.latest is None
+                    else f" AND epoch_us(_time) <= {self.latest}"
+                )
                 + " GROUP BY d ORDER BY d"
             ).fetchnumpy()
             days = np.asarray(found["d"], np.int64), np.asarray(found["n"], np.int64)
@@ -141,7 +159,9 @@ class Computation:
         codes: Mapping[str, Ints],
     ) -> Named:
         plan = self.plan
-        yield from history_features(history, plan.entity_table, plan.entity_col, moments)
+        yield from history_features(
+            history, plan.entity_table, plan.entity_col, moments
+        )
         for name, weights in plan.groups.items():
             keyed = moments.keyed(codes[name])
             yield from rate_features(name, history, groups[name], dict(weights), keyed)

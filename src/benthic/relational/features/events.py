@@ -91,9 +91,7 @@ def sorted_events(
         values: One array per reading.
     """
     order = np.lexsort((times, keys))
-    return _grouped(
-        keys[order], times[order], {n: v[order] for n, v in values.items()}
-    )
+    return _grouped(keys[order], times[order], {n: v[order] for n, v in values.items()})
 
 
 def load_events(
@@ -121,9 +119,12 @@ def load_events(
         " ORDER BY k, a, r",
     )
     values = {
-        reading.name: _filled(found[f"v{i}"], reading) for i, reading in enumerate(readings)
+        reading.name: _filled(found[f"v{i}"], reading)
+        for i, reading in enumerate(readings)
     }
-    return _grouped(np.asarray(found["k"], np.int64), np.asarray(found["a"], np.int64), values)
+    return _grouped(
+        np.asarray(found["k"], np.int64), np.asarray(found["a"], np.int64), values
+    )
 
 
 def entity_hashes(db: Database, table: str, values: pd.Series) -> Ints:
@@ -151,7 +152,9 @@ def text_hashes(db: Database, values: Sequence[str]) -> dict[str, int]:
 
 def _hashed(db: Database, values: pd.Series, value: str) -> Ints:
     asked = pd.DataFrame({"i": np.arange(len(values)), "value": values.to_numpy()})
-    found = _select(db, asked, f"SELECT {key_hash(value)} AS h FROM benthic_asked ORDER BY i")
+    found = _select(
+        db, asked, f"SELECT {key_hash(value)} AS h FROM benthic_asked ORDER BY i"
+    )
     return np.asarray(found["h"], np.int64)
 
 
@@ -178,16 +181,22 @@ def raw_sample(
         f" ORDER BY a DESC, k, t0._row LIMIT {_SAMPLE_ROWS}",
     )
     names = ["key", "time", *(reading.name for reading in readings)]
-    return pd.DataFrame({n: pd.Series(v) for n, v in zip(names, found.values(), strict=True)})
+    return pd.DataFrame(
+        {n: pd.Series(v) for n, v in zip(names, found.values(), strict=True)}
+    )
 
 
 _SAMPLE_ROWS = 200_000
 
 
-def _select(db: Database, asked: pd.DataFrame, query: str) -> dict[str, NDArray[np.generic]]:
+def _select(
+    db: Database, asked: pd.DataFrame, query: str
+) -> dict[str, NDArray[np.generic]]:
     db.connection.register("benthic_asked", asked)
     try:
-        found: dict[str, NDArray[np.generic]] = db.connection.execute(query).fetchnumpy()
+        found: dict[str, NDArray[np.generic]] = db.connection.execute(
+            query
+        ).fetchnumpy()
         return found
     finally:
         db.connection.unregister("benthic_asked")
@@ -201,7 +210,9 @@ def _filled(values: NDArray[np.generic], reading: Reading) -> NDArray[np.generic
     return numbers
 
 
-def _grouped(keys: Ints, times: Ints, values: Mapping[str, NDArray[np.generic]]) -> Events:
+def _grouped(
+    keys: Ints, times: Ints, values: Mapping[str, NDArray[np.generic]]
+) -> Events:
     starts = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1)) if len(keys) else keys
     offsets = np.append(starts, len(keys)).astype(np.int64)
     return Events(keys[starts], offsets, times, dict(values))

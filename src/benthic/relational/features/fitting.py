@@ -16,7 +16,12 @@ from benthic.relational.features.path_features import PathPlan
 from benthic.relational.features.paths import Path, neighbor_paths, own_paths
 from benthic.relational.features.plan import FeaturePlan, row_path
 from benthic.relational.features.rates import shrinkage
-from benthic.relational.features.rhythm import moments_per_key, useful, usual_gap, usual_span
+from benthic.relational.features.rhythm import (
+    moments_per_key,
+    useful,
+    usual_gap,
+    usual_span,
+)
 from benthic.relational.features.row_source import is_timed
 from benthic.relational.features.text import text_columns
 from benthic.relational.features.windows import Windows, choose_windows
@@ -48,9 +53,9 @@ def make_plan(
     keys = _some(moments.keys)
     row = _row_plan(db, entity_table, keys, until)
     own = tuple(
-        plan
+        found
         for path in own_paths(db.schema, entity_table, num_hops)
-        if (plan := _path_plan(db, path, keys, until, horizon)) is not None
+        if (found := _path_plan(db, path, keys, until, horizon)) is not None
     )
     plan = FeaturePlan(
         entity_table,
@@ -113,7 +118,11 @@ def _path_plan(
     if rows.empty:
         return None
     timed = any(is_timed(db.schema, table) for table in path.chain.tables[:-1])
-    windows = choose_windows(usual_gap(rows), usual_span(rows), horizon) if timed else Windows()
+    windows = (
+        choose_windows(usual_gap(rows), usual_span(rows), horizon)
+        if timed
+        else Windows()
+    )
     if not path.is_own:
         if timed and moments_per_key(rows) < 2:
             return None
@@ -125,7 +134,9 @@ def _neighbors(
     db: Database, plan: FeaturePlan, num_hops: int, moments: Moments, until: int
 ) -> Iterator[PathPlan]:
     computation = Computation(db, plan)
-    rows = np.linspace(0, len(moments) - 1, min(len(moments), _SAMPLE_KEYS)).astype(np.int64)
+    rows = np.linspace(0, len(moments) - 1, min(len(moments), _SAMPLE_KEYS)).astype(
+        np.int64
+    )
     codes = computation.groups_of(moments.part(rows))
     for path in neighbor_paths(db.schema, plan.entity_table, num_hops):
         name = path.key_name
@@ -154,7 +165,11 @@ def informative(features: pd.DataFrame) -> list[str]:
         values = features[name].to_numpy()
         known = values[np.isfinite(values)]
         missing = len(values) - len(known)
-        if not len(known) or (known == known[0]).all() and not 0 < missing < len(values):
+        if (
+            not len(known)
+            or (known == known[0]).all()
+            and not 0 < missing < len(values)
+        ):
             continue
         content = values.tobytes()
         if content not in seen:

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from benthic.relational.features.columns import Json, Reading
 from benthic.relational.features.events import Events, Ints, Moments, sorted_events
-from benthic.relational.features.path_features import Named, PathPlan, path_features, view
+from benthic.relational.features.path_features import (
+    Named,
+    PathPlan,
+    path_features,
+    view,
+)
 from benthic.relational.features.paths import Path
 from benthic.relational.features.windows import Windows
 from benthic.relational.schema import Chain, SType
@@ -117,10 +122,14 @@ def label_columns(labels: pd.Series, targets: Sequence[str]) -> NDArray[np.float
         targets: As ``targets_of`` named them.
     """
     if list(targets) == ["label"]:
-        return labels.to_numpy(np.float64, na_value=np.nan)[:, None]
+        return np.asarray(labels, np.float64)[:, None]
     text = labels.astype(str).to_numpy()
     columns = [text == name.removeprefix("label = ") for name in targets]
-    return np.stack(columns, axis=1).astype(np.float64) if columns else np.empty((len(text), 0))
+    return (
+        np.stack(columns, axis=1).astype(np.float64)
+        if columns
+        else np.empty((len(text), 0))
+    )
 
 
 def history_features(

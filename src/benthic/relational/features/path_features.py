@@ -1,4 +1,4 @@
-"""Features of one path: its rows' counts, rhythm and columns, as each seed may see them."""
+"""What the rows of one path say: counts, rhythm, columns, as each seed may see them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class View:
     @property
     def is_empty(self) -> NDArray[np.bool_]:
         """Which seeds see no row."""
-        return self.end == self.begin
+        return np.equal(self.end, self.begin)
 
     def at_last(self, values: NDArray[np.generic], missing: float) -> Floats:
         """A value of each seed's last row.
@@ -153,10 +153,15 @@ def _rhythm(plan: PathPlan, seen: View) -> Named:
     times = seen.events.times
     last = seen.at_last(times, np.nan)
     yield plan.feature(None, "days since last"), (seen.moments.anchors - last) / DAY
-    yield plan.feature(None, "visible days since last"), (seen.moments.until - last) / DAY
+    yield (
+        plan.feature(None, "visible days since last"),
+        (seen.moments.until - last) / DAY,
+    )
     if plan.brief or not len(times):
         return
-    first = np.where(seen.is_empty, np.nan, times[np.minimum(seen.begin, len(times) - 1)])
+    first = np.where(
+        seen.is_empty, np.nan, times[np.minimum(seen.begin, len(times) - 1)]
+    )
     yield plan.feature(None, "days since first"), (seen.moments.anchors - first) / DAY
     yield plan.feature(None, "days from first to last"), (last - first) / DAY
     for j, (rows, name) in enumerate(
@@ -183,9 +188,7 @@ def _number(plan: PathPlan, seen: View, reading: Reading) -> Named:
     yield from _shares(plan, seen, reading.name, _indicators(reading, values))
 
 
-def _windows(
-    plan: PathPlan, column: str, stats: Floats, names: list[str]
-) -> Named:
+def _windows(plan: PathPlan, column: str, stats: Floats, names: list[str]) -> Named:
     for j, name in enumerate(names):
         if plan.brief and name == "last 1":
             continue
@@ -229,7 +232,9 @@ def _shares(
                 yield plan.feature(column, f"share {what}", name), by_rows[:, j, _MEAN]
         for j, name in enumerate(plan.windows.time_names):
             yield plan.feature(column, f"share {what}", name), by_time[:, j, _MEAN]
-        whole = aggregates.whole_history(values, seen.begin, seen.end, seen.order, _DECAY)
+        whole = aggregates.whole_history(
+            values, seen.begin, seen.end, seen.order, _DECAY
+        )
         yield plan.feature(column, f"share {what}", "all"), whole[:, 1]
         yield plan.feature(column, f"decayed share {what}", "all"), whole[:, 7]
 
@@ -269,9 +274,17 @@ def _variety(plan: PathPlan, seen: View, column: str) -> Named:
     if not len(codes):
         return
     start = aggregates.run_starts(codes, seen.begin, seen.end)
-    yield plan.feature(column, "rows since change"), (seen.end - start).astype(np.float64)
-    days = (seen.moments.until - seen.events.times[np.minimum(start, len(codes) - 1)]) / DAY
-    yield plan.feature(column, "days since change"), np.where(seen.is_empty, np.nan, days)
+    yield (
+        plan.feature(column, "rows since change"),
+        (seen.end - start).astype(np.float64),
+    )
+    days = (
+        seen.moments.until - seen.events.times[np.minimum(start, len(codes) - 1)]
+    ) / DAY
+    yield (
+        plan.feature(column, "days since change"),
+        np.where(seen.is_empty, np.nan, days),
+    )
 
 
 def plan_to_json(plan: PathPlan) -> Json:

@@ -81,7 +81,9 @@ def own_paths(schema: Schema, entity_table: str, num_hops: int) -> tuple[Path, .
     )
 
 
-def neighbor_paths(schema: Schema, entity_table: str, num_hops: int) -> tuple[Path, ...]:
+def neighbor_paths(
+    schema: Schema, entity_table: str, num_hops: int
+) -> tuple[Path, ...]:
     """Paths up to a parent and down again to the rows that point at that parent.
 
     The parent is the entity row's own, or the one of its last child row: the results

@@ -1,4 +1,4 @@
-"""Everything that ``fit`` decides, and nothing else: which features, from which windows."""
+"""Everything that ``fit`` decides: which paths, columns, windows, categories."""
 
 from __future__ import annotations
 

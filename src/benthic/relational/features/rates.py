@@ -44,7 +44,7 @@ def shrinkage(labels: Floats, groups: Ints) -> float:
 
 
 def prior_rates(history: LabelHistory, moments: Moments, target: str) -> Floats:
-    """The mean label of all entities, as far as each seed may see; recent ones weigh more.
+    """The mean label of all entities that each seed may see; newer ones weigh more.
 
     Args:
         history: Past labels.
@@ -54,7 +54,9 @@ def prior_rates(history: LabelHistory, moments: Moments, target: str) -> Floats:
     everyone = history.by(np.zeros(len(history), np.int64))
     seen = view(everyone, moments.keyed(np.zeros(len(moments), np.int64)), _RECENT)
     values = everyone.numbers(target)
-    whole = aggregates.whole_history(values, seen.begin, seen.end, seen.order, 0.5**0.005)
+    whole = aggregates.whole_history(
+        values, seen.begin, seen.end, seen.order, 0.5**0.005
+    )
     return whole[:, 7]
 
 

@@ -76,18 +76,26 @@ class RelationalFeatures:
         Args:
             seeds: ``entity``, ``anchor_time``, optionally ``cut_time`` and ``label``.
             horizon: Length of the label's window.
-            history: Past labels: ``entity``, ``anchor_time``, ``observed_at``, ``label``.
-                Defaults to the seeds, observed one horizon after their anchor.
+            history: Past labels: ``entity``, ``anchor_time``, ``observed_at``,
+                ``label``. Defaults to the seeds, observed one horizon after their anchor.
         """
         moments = self._moments(seeds)
-        length = None if horizon is None else int(horizon / dt.timedelta(microseconds=1))
+        length = (
+            None if horizon is None else int(horizon / dt.timedelta(microseconds=1))
+        )
         self._plan = make_plan(
             self.db, self.entity_table, self.entity_col, self.num_hops, moments, length
         )
         past = history if history is not None else _seed_history(seeds, horizon)
-        self._history = None if past is None else self._label_history(past, targets_of(past["label"]))
+        self._history = (
+            None
+            if past is None
+            else self._label_history(past, targets_of(past["label"]))
+        )
         self._fit_groups()
-        rows = np.linspace(0, len(seeds) - 1, min(len(seeds), _FIT_ROWS)).astype(np.int64)
+        rows = np.linspace(0, len(seeds) - 1, min(len(seeds), _FIT_ROWS)).astype(
+            np.int64
+        )
         self._choose(moments.part(rows), seeds.iloc[rows], self._history)
         return self
 
@@ -123,7 +131,9 @@ class RelationalFeatures:
         """All that ``fit`` learned, as JSON."""
         return {
             "num_hops": self.num_hops,
-            "cutoff": None if self.cutoff is None else pd.Timestamp(self.cutoff).isoformat(),
+            "cutoff": None
+            if self.cutoff is None
+            else pd.Timestamp(self.cutoff).isoformat(),
             "strict": self.strict,
             "plan": self._fitted().to_json(),
             "history": None if self._history is None else self._history.to_json(),
@@ -148,14 +158,18 @@ class RelationalFeatures:
             plan.entity_table,
             plan.entity_col,
             num_hops=int(state["num_hops"]),  # type: ignore[call-overload]
-            cutoff=None if cutoff is None else pd.Timestamp(str(cutoff)).to_pydatetime(),
+            cutoff=None
+            if cutoff is None
+            else pd.Timestamp(str(cutoff)).to_pydatetime(),
             strict=bool(state["strict"]),
         )
         made._plan = plan
         if state["history"] is not None:
             made._history = LabelHistory.from_json(state["history"])  # type: ignore[arg-type]
         groups: dict[str, list[int]] = state["groups"]  # type: ignore[assignment]
-        made._groups = {name: np.array(codes, np.int64) for name, codes in groups.items()}
+        made._groups = {
+            name: np.array(codes, np.int64) for name, codes in groups.items()
+        }
         made._computed, made._sources, made.features = (
             [Feature(**f) for f in state[name]]  # type: ignore[attr-defined]
             for name in ("computed", "sources", "features")
@@ -168,8 +182,12 @@ class RelationalFeatures:
         return self._plan
 
     def _computation(self) -> Computation:
-        latest = None if self.cutoff is None else _microseconds(pd.Series([self.cutoff]))[0]
-        return Computation(self.db, self._fitted(), None if latest is None else int(latest))
+        latest = (
+            None if self.cutoff is None else _microseconds(pd.Series([self.cutoff]))[0]
+        )
+        return Computation(
+            self.db, self._fitted(), None if latest is None else int(latest)
+        )
 
     def _moments(self, seeds: pd.DataFrame) -> Moments:
         for column in ("entity", "anchor_time"):
@@ -185,7 +203,9 @@ class RelationalFeatures:
         keys = entity_hashes(self.db, self.entity_table, seeds["entity"])
         return Moments(keys, anchors, until)
 
-    def _label_history(self, past: pd.DataFrame, targets: tuple[str, ...]) -> LabelHistory:
+    def _label_history(
+        self, past: pd.DataFrame, targets: tuple[str, ...]
+    ) -> LabelHistory:
         known = past[past["label"].notna()]
         return LabelHistory(
             entity_hashes(self.db, self.entity_table, known["entity"]),
@@ -219,7 +239,8 @@ class RelationalFeatures:
         new = self._label_history(history, self._history.targets)
         codes = self._group_codes(new)
         groups = {
-            name: np.concatenate([old, codes[name]]) for name, old in self._groups.items()
+            name: np.concatenate([old, codes[name]])
+            for name, old in self._groups.items()
         }
         return self._history.joined(new), groups
 
@@ -235,7 +256,13 @@ class RelationalFeatures:
         if "label" in seeds and history is not None:
             labels = label_columns(seeds["label"], history.targets)
             if labels.shape[1]:
-                names = set(strongest(frame[list(_names(self._computed))], labels[:, 0], _COHORT_SOURCES))
+                names = set(
+                    strongest(
+                        frame[list(_names(self._computed))],
+                        labels[:, 0],
+                        _COHORT_SOURCES,
+                    )
+                )
                 self._sources = [f for f in self._computed if f.name in names]
         self.features = [*self._computed, *cohort_features(self._sources)]
 
@@ -283,7 +310,9 @@ class RelationalFeatures:
         )
         group = both.groupby(["anchor", "until"]).ngroup().to_numpy(np.int64)
         cut = len(moments)
-        return standings(values[:, columns], group[:cut], reference[:, columns], group[cut:])
+        return standings(
+            values[:, columns], group[:cut], reference[:, columns], group[cut:]
+        )
 
 
 def _names(features: list[Feature]) -> dict[str, int]:
@@ -293,15 +322,23 @@ def _names(features: list[Feature]) -> dict[str, int]:
 def _microseconds(times: pd.Series) -> Ints:
     stamps = pd.to_datetime(times)
     if stamps.isna().any():
-        raise InputError("anchor_time", f"{int(stamps.isna().sum())} missing times", "give a time for each seed")
+        raise InputError(
+            "anchor_time",
+            f"{int(stamps.isna().sum())} missing times",
+            "give a time for each seed",
+        )
     if stamps.dt.tz is not None:
         stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
-    return stamps.to_numpy("datetime64[us]").astype(np.int64)
+    return np.asarray(stamps.to_numpy("datetime64[us]"), np.int64)
 
 
-def _seed_history(seeds: pd.DataFrame, horizon: dt.timedelta | None) -> pd.DataFrame | None:
+def _seed_history(
+    seeds: pd.DataFrame, horizon: dt.timedelta | None
+) -> pd.DataFrame | None:
     if horizon is None or not horizon or "label" not in seeds:
         return None
-    past = seeds.drop_duplicates(["entity", "anchor_time"])[["entity", "anchor_time", "label"]]
+    past = seeds.drop_duplicates(["entity", "anchor_time"])[
+        ["entity", "anchor_time", "label"]
+    ]
     observed = pd.to_datetime(past["anchor_time"]) + pd.Timedelta(horizon)
     return past.assign(observed_at=observed)

@@ -104,14 +104,20 @@ def row_source(db: Database, path: Path, readings: Sequence[Reading]) -> RowSour
     ):
         pkey = str(schema.tables[table].pkey_col)
         relation = _relation(db, table, [pkey, chain.columns[i]])
-        tables += f" JOIN {relation} t{i} ON t{i - 1}.{quoted(column)} = t{i}.{quoted(pkey)}"
+        tables += (
+            f" JOIN {relation} t{i} ON t{i - 1}.{quoted(column)} = t{i}.{quoted(pkey)}"
+        )
     timed = [
         f"t{i}._time"
         for i, table in enumerate(chain.tables[: max(len(chain), 1)])
         if is_timed(schema, table)
     ]
-    at = f"epoch_us(greatest({', '.join(timed)}))" if timed else f"CAST({ALWAYS} AS BIGINT)"
-    aliases = {}
+    at = (
+        f"epoch_us(greatest({', '.join(timed)}))"
+        if timed
+        else f"CAST({ALWAYS} AS BIGINT)"
+    )
+    aliases: dict[str, str] = {}
     for key, parent in dict.fromkeys((r.key, r.parent) for r in readings):
         if key is not None and parent is not None:
             aliases[key] = f"p{len(aliases)}"
@@ -120,20 +126,26 @@ def row_source(db: Database, path: Path, readings: Sequence[Reading]) -> RowSour
     # The entity's own row counts times from 1970, for there the seed gives the moment.
     origin = at if len(chain) else "0"
     last = max(len(chain) - 1, 0)
-    key_col = chain.columns[-1] if len(chain) else str(schema.tables[path.table].pkey_col)
+    key_col = (
+        chain.columns[-1] if len(chain) else str(schema.tables[path.table].pkey_col)
+    )
     key = typed_key(schema, chain.tables[-1], f"t{last}.{quoted(key_col)}")
     return RowSource(
         tables,
         " AND ".join(f"{time} IS NOT NULL" for time in timed) or "TRUE",
         key_hash(key),
         at,
-        tuple(value_expression(r, v, origin) for r, v in zip(readings, found, strict=True)),
-        tuple(raw_expression(r, v, origin) for r, v in zip(readings, found, strict=True)),
+        tuple(
+            value_expression(r, v, origin) for r, v in zip(readings, found, strict=True)
+        ),
+        tuple(
+            raw_expression(r, v, origin) for r, v in zip(readings, found, strict=True)
+        ),
     )
 
 
 def _relation(db: Database, table: str, columns: Sequence[str]) -> str:
-    return db.relation(table, list(dict.fromkeys(columns)))
+    return str(db.relation(table, list(dict.fromkeys(columns))))
 
 
 def _parent_join(

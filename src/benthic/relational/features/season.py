@@ -20,7 +20,7 @@ CALENDAR = "calendar"
 
 
 def calendar_features(moments: Moments) -> Named:
-    """Month, day of the year and of the week and hour of the anchor; age of what is seen.
+    """Month, day of year, month and week, hour of the anchor; days since the cut.
 
     Args:
         moments: The seeds.
@@ -34,13 +34,16 @@ def calendar_features(moments: Moments) -> Named:
         "hour": times.hour,
     }
     for name, values in found.items():
-        yield feature(CALENDAR, CALENDAR, CALENDAR, None, name), np.asarray(values, np.float64)
+        yield (
+            feature(CALENDAR, CALENDAR, CALENDAR, None, name),
+            np.asarray(values, np.float64),
+        )
     lag = (moments.anchors - moments.until) // DAY / 1.0
     yield feature(CALENDAR, CALENDAR, CALENDAR, None, "days since cut"), lag
 
 
 def years_back(moments: Moments, span: int, years: int) -> NDArray[np.int64]:
-    """Shift by whole weeks, nearest to whole years, to a window that is over by ``until``.
+    """Whole weeks, nearest to whole years, back to a window that is over by ``until``.
 
     Args:
         moments: The seeds.
@@ -99,7 +102,10 @@ def season_features(table: str, days: Days, moments: Moments, horizon: int) -> N
         newest = by_year[0][i]
         yield feature(table, table, table, None, what, "this season last year"), newest
         mean = _mean([year[i] for year in by_year])
-        yield feature(table, table, table, None, what, "this season earlier years"), mean
+        yield (
+            feature(table, table, table, None, what, "this season earlier years"),
+            mean,
+        )
 
 
 def season_of_labels(history: LabelHistory, moments: Moments, horizon: int) -> Named:
@@ -126,7 +132,10 @@ def season_of_labels(history: LabelHistory, moments: Moments, horizon: int) -> N
         path = "all entities"
         name = "mean in this season"
         yield feature(LABELS, path, LABELS, target, name, "last year"), by_year[0]
-        yield feature(LABELS, path, LABELS, target, name, "earlier years"), _mean(by_year)
+        yield (
+            feature(LABELS, path, LABELS, target, name, "earlier years"),
+            _mean(by_year),
+        )
 
 
 def _mean(columns: list[Floats]) -> Floats:

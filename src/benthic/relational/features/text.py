@@ -29,7 +29,9 @@ def text_columns(db: Database, table: str) -> tuple[str, ...]:
     return tuple(column.name for column in columns if column.stype is SType.text)
 
 
-def text_features(db: Database, table: str, columns: tuple[str, ...], moments: Moments) -> Named:
+def text_features(
+    db: Database, table: str, columns: tuple[str, ...], moments: Moments
+) -> Named:
     """Length and hashed 3- and 4-grams of the entity row's texts, as shares.
 
     Hashing keeps no vocabulary, so nothing is learned from any row.
@@ -44,7 +46,11 @@ def text_features(db: Database, table: str, columns: tuple[str, ...], moments: M
         return
     rows, position = _texts(db, table, columns, moments)
     hashed = HashingVectorizer(
-        analyzer="char_wb", ngram_range=(3, 4), n_features=_BINS, norm="l1", alternate_sign=False
+        analyzer="char_wb",
+        ngram_range=(3, 4),
+        n_features=_BINS,
+        norm="l1",
+        alternate_sign=False,
     )
     for column in columns:
         texts = rows[column].fillna("").astype(str).str.slice(0, _LONGEST)
@@ -67,7 +73,9 @@ def _texts(
     timed = is_timed(db.schema, table)
     at = "epoch_us(_time)" if timed else f"CAST({ALWAYS} AS BIGINT)"
     listed = ", ".join(quoted(column) for column in columns)
-    db.connection.register("benthic_asked", pd.DataFrame({"key": np.unique(moments.keys)}))
+    db.connection.register(
+        "benthic_asked", pd.DataFrame({"key": np.unique(moments.keys)})
+    )
     try:
         rows = db.connection.execute(
             f"SELECT {key} AS benthic_key, {at} AS benthic_at, {listed}"

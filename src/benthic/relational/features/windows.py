@@ -47,7 +47,9 @@ class Windows:
         return np.array(self.times, np.int64)
 
 
-def choose_windows(gap: float | None, span: float | None, horizon: int | None) -> Windows:
+def choose_windows(
+    gap: float | None, span: float | None, horizon: int | None
+) -> Windows:
     """Windows of 1, 3, 12 and 36 times the horizon, or twice the usual gap if longer.
 
     A window that reaches beyond the rows of nearly every key repeats ``all`` and is

@@ -70,7 +70,9 @@ class _Inference:
 
     def schema(self) -> Schema:
         tables = self.declared.tables
-        self.problems += [Problem(name, None, text) for name, text in self.declared.notes]
+        self.problems += [
+            Problem(name, None, text) for name, text in self.declared.notes
+        ]
         for name, table in tables.items():
             self.profiles[name] = profile(table, self.probe)
             self.problems += column_problems(table, self.profiles[name])
@@ -104,7 +106,10 @@ class _Inference:
             )
         else:
             found = infer_key(
-                table, self.profiles[table.name], tuple(self.declared.tables), self.probe
+                table,
+                self.profiles[table.name],
+                tuple(self.declared.tables),
+                self.probe,
             )
         self.keys[table.name] = found
         self.problems += found.problems
@@ -164,9 +169,7 @@ class _Inference:
         child = pointing_column(table, ordered, self.declared.tables[parent], key)
         self.link_columns[table.name][child.name] = child
         self.links[table.name].append(ForeignKey(child.name, parent, Choice(reason)))
-        data = containment(
-            table, child, self.declared.tables[parent], key, self.probe
-        )
+        data = containment(table, child, self.declared.tables[parent], key, self.probe)
         self.problems += orphans(table.name, child.name, parent, data)
 
     # Times
@@ -328,7 +331,9 @@ class _Inference:
 
     def _refused(self, where: str, found: str) -> InputError:
         return InputError(
-            f"{self.overrides.source}: tables.{where}", found, "correct or drop the entry"
+            f"{self.overrides.source}: tables.{where}",
+            found,
+            "correct or drop the entry",
         )
 
 

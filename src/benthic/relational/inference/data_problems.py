@@ -62,7 +62,8 @@ def time_problems(
     hidden = "such rows are never visible"
     where = "" if exact else " sampled"
     faults = {
-        f"NULL in {total - filled:,} of {total:,}{where} rows; {hidden}": total - filled,
+        f"NULL in {total - filled:,} of {total:,}{where} rows; {hidden}": total
+        - filled,
         f"no time in {filled - timed:,} of {total:,}{where} rows; {hidden}": (
             filled - timed
         ),

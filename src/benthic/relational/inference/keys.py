@@ -117,9 +117,7 @@ def declared_key(table: DeclaredTable, probe: Probe, reason: str) -> KeyChoice:
             f"{found.nulls:,} of {found.rows:,} rows have no primary key; nothing can "
             "point at them, and they are no entities"
         )
-        return KeyChoice(
-            table.pkey, Choice(reason), (Problem(table.name, name, text),)
-        )
+        return KeyChoice(table.pkey, Choice(reason), (Problem(table.name, name, text),))
     return KeyChoice(table.pkey, Choice(reason))
 
 
@@ -159,9 +157,7 @@ def infer_key(
     return KeyChoice((best,), _why(table, best, scores[best], held[best]))
 
 
-def _why(
-    table: DeclaredTable, column: str, score: float, found: Duplicates
-) -> Choice:
+def _why(table: DeclaredTable, column: str, score: float, found: Duplicates) -> Choice:
     confidence = next(value for least, value in _CONFIDENCE if score >= least)
     if not found.exact:
         confidence *= 0.9

@@ -18,7 +18,6 @@ from benthic.relational.inference.names import (
 )
 from benthic.relational.inference.profile import ColumnProfile
 from benthic.relational.schema import Choice, ForeignKey, Problem
-from benthic.relational.sql import quoted
 
 Profiles = Mapping[str, Mapping[str, ColumnProfile]]
 
@@ -35,7 +34,12 @@ _PERSON_ROLES = frozenset(
         "reporter manager rep agent clerk approver reviewer supervisor salesperson by"
     )
 )
-_SHORT = {"dept": "department", "acct": "account", "txn": "transaction", "mgr": "manager"}
+_SHORT = {
+    "dept": "department",
+    "acct": "account",
+    "txn": "transaction",
+    "mgr": "manager",
+}
 
 
 @dataclass(frozen=True)

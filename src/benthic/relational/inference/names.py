@@ -51,7 +51,9 @@ def root(word: str) -> str:
 
 def roots(name: str | Iterable[str]) -> tuple[str, ...]:
     """Roots of the words of an identifier."""
-    return tuple(root(word) for word in (words(name) if isinstance(name, str) else name))
+    return tuple(
+        root(word) for word in (words(name) if isinstance(name, str) else name)
+    )
 
 
 def table_roots(table: str) -> tuple[str, ...]:

@@ -46,8 +46,8 @@ _BY_START = {
 def family(dtype: str) -> str:
     """What kind of values a DuckDB type holds.
 
-    One of integer, real, text, uuid, boolean, time, clock (of the day), list, nothing (all
-    NULL) and opaque.
+    One of integer, real, text, uuid, boolean, time, clock (of the day), list, nothing
+    (all NULL) and opaque.
 
     Example:
         >>> family("BIGINT"), family("DECIMAL(10,2)"), family("VARCHAR[]")
@@ -77,12 +77,15 @@ _MEASURES: Mapping[str, Mapping[str, str]] = {
     "text": {
         "words": "avg(" + _WORDS + ")",
         "length": "avg(length({c}))",
-        "dates": "count(TRY_CAST(trim({c}) AS TIMESTAMPTZ))",
-        "datelike": r"count(*) FILTER (regexp_matches({c}, '^\s*\d{{1,4}}[/. -]'))",
+        "dates": r"count(TRY_CAST(CASE WHEN regexp_matches({c}, '^\s*\d') "
+        "THEN trim({c}) END AS TIMESTAMPTZ))",
+        "datelike": r"count(*) FILTER (regexp_matches({c}, "
+        r"'^\s*\d{{1,4}}([/.-]\d{{1,2}}[/.-]\d|[ -][A-Za-z]{{3}})'))",
         "truths": "count(*) FILTER (" + _BOOLEAN_WORD + ")",
         "delimited": "count(*) FILTER (regexp_matches({c}, '" + _DELIMITED + "'))",
         "tokens": "len(list_distinct(flatten(list("
-        "CASE WHEN length({c}) <= 256 THEN " + _TOKENS + " END))))",
+        "CASE WHEN length({c}) <= 256 AND regexp_matches({c}, '" + _DELIMITED + "') "
+        "THEN " + _TOKENS + " END))))",
     },
     "finite": {"finite": "count(*) FILTER (isfinite({c}))"},
 }
@@ -166,9 +169,7 @@ def profile(table: DeclaredTable, probe: Probe) -> dict[str, ColumnProfile]:
     columns = iter(table.columns.items())
     while batch := tuple(islice(columns, _AT_ONCE)):
         asked = [(name, *measure) for name, dtype in batch for measure in _asked(dtype)]
-        expressions = [
-            sql.format(c=quoted(name)) for name, _, sql in asked
-        ]
+        expressions = [sql.format(c=quoted(name)) for name, _, sql in asked]
         answers: tuple[Any, ...] = probe.query(
             f"SELECT {', '.join(expressions)} FROM {relation}"
         )[0]

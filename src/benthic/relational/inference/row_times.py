@@ -6,112 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from benthic.relational.declared import Declared, DeclaredTable, Probe
-from benthic.relational.inference.names import words
 from benthic.relational.inference.profile import ColumnProfile
-from benthic.relational.inference.times import TIME_WORDS, Reading
+from benthic.relational.inference.time_names import Rank, is_end, rank
+from benthic.relational.inference.times import Reading
 from benthic.relational.schema import Choice, ForeignKey, Problem
 from benthic.relational.sql import quoted
-
-# Words of a name, and how likely the column says when the row came to be.
-_CAME_TO_BE = frozenset(
-    "created creation inserted placed ordered submitted registered purchased occurred "
-    "posted sent paid issued joined signup signed recorded logged received booked "
-    "hired enrolled opened since visited uploaded published".split()
-)
-_PLAIN = frozenset("date time timestamp datetime ts when dt tstamp".split())
-_BEGAN = frozenset("start started begin began from first effective".split())
-_LATER = frozenset(
-    "updated update modified modification last edit edited changed change refreshed "
-    "synced loaded etl due deadline expected estimated scheduled planned required next "
-    "shipped delivered delivery returned return resolved completed finished reviewed "
-    "cancelled canceled approved confirmed accepted arrival release released".split()
-)
-_ENDED = frozenset(
-    "end ended ends expires expired expiry expiration expire closed close until "
-    "terminated termination deleted removed left finish stop stopped thru through "
-    "deactivated withdrawn churned".split()
-)
-_OF_A_LIFE = frozenset("birth born dob birthday birthdate death died deceased".split())
-_IS_BIRTH = "birth"
-
-
-@dataclass(frozen=True)
-class Rank:
-    """How a column's name ranks as the time of its row.
-
-    Args:
-        score: 5 "created_at" … 2 no hint, 0 never.
-        clause: Why.
-    """
-
-    score: int
-    clause: str
-
-
-def rank(table: str, column: str) -> Rank:
-    """Ranks a time column by its name.
-
-    Example:
-        >>> rank("orders", "created_at").score, rank("drivers", "dob").score
-        (5, 0)
-        >>> rank("returns", "return_date").score, rank("rental", "return_date").score
-        (5, 0)
-    """
-    found = frozenset(words(column))
-    if found & _OF_A_LIFE or _IS_BIRTH in column.lower():
-        return Rank(0, f"{column} belongs to a person's life, not to the row")
-    own = _of_the_table(found, table)
-    if (found - own) & _ENDED:
-        return Rank(0, f"{column} says when something ends")
-    if (found - own) & _LATER:
-        return Rank(0, f"{column} is set later than the row")
-    if own:
-        return Rank(5, f"{column} is named after {table}")
-    return _by_hint(found, column)
-
-
-def _by_hint(found: frozenset[str], column: str) -> Rank:
-    if found & _CAME_TO_BE:
-        return Rank(5, f"{column} says when the row came to be")
-    if found <= _PLAIN | {"utc", "event"}:
-        return Rank(4, f"{column} is the row's {column.lower()}")
-    if found & _BEGAN:
-        return Rank(2, f"{column} says when something starts")
-    return Rank(3 if found & TIME_WORDS else 2, f"{column} is a time of the row")
-
-
-def is_end(column: str) -> bool:
-    """Whether a column's name says when a row ceases to be.
-
-    Example:
-        >>> is_end("valid_to"), is_end("expires_at"), is_end("created_at")
-        (True, True, False)
-    """
-    found = words(column)
-    return bool(_ENDED & set(found)) or found[-1:] == ("to",)
-
-
-def _of_the_table(found: frozenset[str], table: str) -> frozenset[str]:
-    """Words that begin like a word of the table's name.
-
-    ``rental`` of ``rental_date`` in ``rentals``, ``cancelled`` of ``cancelled_at`` in
-    ``cancellations``.
-    """
-    theirs = words(table.rpartition(".")[2])
-    return frozenset(
-        word
-        for word in found - _PLAIN
-        if len(word) >= 5 and any(other[:5] == word[:5] for other in theirs)
-    )
-
-
-def rank_readings(
-    table: str, readings: Mapping[str, Reading]
-) -> Iterator[tuple[str, Rank]]:
-    """Times of a table with their rank, best first."""
-    ranked = [(column, rank(table, column)) for column in readings]
-    yield from sorted(ranked, key=lambda item: (-item[1].score, item[0]))
-
 
 _MOST_NULL = 0.5  # a time that most rows lack is that of something else
 _BOTH_ORDERED = 0.99
@@ -210,7 +109,7 @@ class RowTimes:
     def _inferred(self, table: DeclaredTable) -> RowTime:
         refused: list[str] = []
         fit: list[tuple[str, Rank]] = []
-        for column, rank_ in rank_readings(table.name, self.readings[table.name]):
+        for column, rank_ in _ranked(table.name, self.readings[table.name]):
             fault = self._fault(table, column, rank_)
             if fault:
                 refused.append(fault)
@@ -287,7 +186,9 @@ class RowTimes:
                 others_text = " and ".join(others)
                 return RowTime(column, Choice(f"never later than {others_text}", 0.7))
         names = " and ".join(columns)
-        text = f"{names} could each be when a row came to be; say which, none was chosen"
+        text = (
+            f"{names} could each be when a row came to be; say which, none was chosen"
+        )
         return RowTime(
             choice=Choice(text, 0.5), problems=(Problem(table.name, None, text),)
         )
@@ -296,9 +197,10 @@ class RowTimes:
         """Sampled rows with both times; first <= last; last a day later than first."""
         reading = self.readings[table]
         one, two = reading[first].sql(first), reading[last].sql(last)
+        rows = self.probe.sample(table)
         answer = self.probe.query(
-            f"WITH pair AS (SELECT {one} AS a, {two} AS b FROM {self.probe.sample(table)})"
-            " SELECT count(*), count(*) FILTER (a <= b), "
+            f"WITH pair AS (SELECT {one} AS a, {two} AS b FROM {rows}) "
+            "SELECT count(*), count(*) FILTER (a <= b), "
             "count(*) FILTER (b > a + INTERVAL 1 DAY) "
             "FROM pair WHERE a IS NOT NULL AND b IS NOT NULL"
         )[0]
@@ -318,7 +220,9 @@ class RowTimes:
                 continue
             both, ordered, _ = self._ordered(table.name, time, column)
             if both and ordered >= _BOTH_ORDERED * both:
-                reason = f"named like an end; not before {time} in {ordered:,} of {both:,}"
+                reason = (
+                    f"named like an end; not before {time} in {ordered:,} of {both:,}"
+                )
                 found.append((column, Choice(reason, 0.8)))
         if len(found) > 1:
             names = " and ".join(column for column, _ in found)
@@ -340,3 +244,9 @@ class RowTimes:
                     "sampled rows: if it is not known beforehand it tells the future; "
                     "then list it under ignore",
                 )
+
+
+def _ranked(table: str, readings: Mapping[str, Reading]) -> Iterator[tuple[str, Rank]]:
+    """Times of a table with their rank, best first."""
+    ranked = [(column, rank(table, column)) for column in readings]
+    yield from sorted(ranked, key=lambda item: (-item[1].score, item[0]))

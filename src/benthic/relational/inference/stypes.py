@@ -12,8 +12,8 @@ _Found = tuple[SType, Choice]
 
 _KINDS = frozenset(
     "type types status state code class category kind group cluster segment zip postal "
-    "postcode zipcode gender sex mode flag tier band channel reason role country region "
-    "language currency color colour section department".split()
+    "postcode zipcode gender sex mode flag tier band channel reason role country "
+    "region language currency color colour section department".split()
 )
 _AMOUNTS = frozenset(
     "amount price cost total sum quantity qty count num number rate ratio percent age "
@@ -65,7 +65,9 @@ def _number(seen: ColumnProfile) -> _Found:
     if seen.family == "real" and not seen.is_whole:
         return SType.numerical, Choice(f"fractions, from {_range(seen)}", 0.99)
     if _is_truth(seen, found):
-        return SType.boolean, Choice("only 0 and 1, and a name that asks yes or no", 0.95)
+        return SType.boolean, Choice(
+            "only 0 and 1, and a name that asks yes or no", 0.95
+        )
     few = _few(seen)
     if found[-1:] and found[-1] in PLAIN_KEYS:
         rare = seen.distinct > max(_MOST_KINDS, _CODE_SHARE * seen.filled)

@@ -19,7 +19,17 @@ FIRST_SENTINEL = "TIMESTAMP '2100-01-01'"
 
 TIME_WORDS = frozenset(
     {"time", "date", "timestamp", "datetime", "at", "on", "ts", "epoch", "unix", "day"}
-    | {"created", "updated", "modified", "when", "since", "until", "utc", "dt", "tstamp"}
+    | {
+        "created",
+        "updated",
+        "modified",
+        "when",
+        "since",
+        "until",
+        "utc",
+        "dt",
+        "tstamp",
+    }
 )
 _EPOCHS = (  # name, low and high for 1990 to 2100, SQL
     ("seconds", 6.3e8, 4.1e9, "make_timestamp(CAST(floor({c} * 1000000) AS BIGINT))"),
@@ -103,7 +113,9 @@ def _typed(seen: ColumnProfile, trusted: bool) -> Reading | None:
     if seen.share("finite") < 1 and seen.filled:
         column = f"CASE WHEN isfinite({column}) THEN {column} END"
     if seen.dtype == "TIMESTAMP WITH TIME ZONE":
-        return Reading(f"make_timestamp(epoch_us({column}))", "with a zone, read in UTC")
+        return Reading(
+            f"make_timestamp(epoch_us({column}))", "with a zone, read in UTC"
+        )
     if seen.dtype == "TIMESTAMP":
         expression = "" if column == quoted(seen.name) else column
         return Reading(expression, "a timestamp")

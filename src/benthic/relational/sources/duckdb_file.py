@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,10 @@ import duckdb
 
 from benthic.errors import InputError
 from benthic.relational.declared import Declared, DeclaredKey, DeclaredTable
-from benthic.relational.sources.presentable import presentable
+from benthic.relational.sources.in_place import TablesInPlace
 from benthic.relational.sources.source import (
     column_types,
     create_raw,
-    create_sample,
     one_line,
     reading,
 )
@@ -52,63 +51,54 @@ _REMEDIES = {
 }
 
 
-class DuckDBFile:
-    """A DuckDB file; a foreign key of DuckDB stays within its schema.
+def open_duckdb_file(
+    connection: duckdb.DuckDBPyConnection, path: Path
+) -> TablesInPlace:
+    """Attaches a DuckDB file; its own program may not write to it meanwhile.
 
     Args:
-        connection: The private connection, to which the file is attached.
+        connection: The private connection.
         path: The file.
+
+    Raises:
+        InputError: If it cannot be opened.
+        DatabaseError: If its catalogue cannot be read.
     """
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-        self.title = path.name
-        self._connection = connection
-        _attach(connection, path)
-        with reading(self.title):
-            self.declared = presentable(self._declare())
-
-    def relation(self, table: str, columns: Collection[str]) -> str:
-        """A view of all columns: DuckDB reads those that a query names."""
-        return quoted("raw", table)
-
-    def sample(self, table: str) -> str:
-        """Every k-th row."""
-        facts = self.declared.tables[table]
-        relation = self.relation(table, ())
-        return create_sample(self._connection, table, relation, facts.num_rows)
-
-    def close(self) -> None:
-        """Lets the file go."""
-        self._connection.execute(f"DETACH {_ALIAS}")
-
-    def _declare(self) -> Declared:
-        keys = self._connection.execute(_KEYS).fetchall()
-        tables: dict[str, DeclaredTable] = {}
-        for schema, name in self._connection.execute(_TABLES).fetchall():
+    _attach(connection, path)
+    with reading(path.name):
+        keys = connection.execute(_KEYS).fetchall()
+        tables = {}
+        for schema, name in connection.execute(_TABLES).fetchall():
             own = [row[2:] for row in keys if tuple(row[:2]) == (schema, name)]
-            full_name = _full_name(schema, name)
-            tables[full_name] = self._table(schema, name, full_name, own)
-        return Declared(tables)
+            table = _declare(connection, schema, name, own)
+            tables[table.name] = table
+        close = partial(connection.execute, f"DETACH {_ALIAS}")
+        return TablesInPlace(connection, path.name, Declared(tables), close)
 
-    def _table(
-        self, schema: str, name: str, full_name: str, keys: list[tuple[Any, ...]]
-    ) -> DeclaredTable:
-        stored = quoted(_ALIAS, schema, name)
-        types = column_types(self._connection, stored)
-        # A user's own column of that name would hide the row number.
-        hidden = any(column.lower() == "rowid" for column in types)
-        row = "row_number() OVER () - 1" if hidden else "rowid"
-        facts = create_raw(self._connection, full_name, stored, row)
-        primary = [key for key in keys if key[0] == "PRIMARY KEY"]
-        foreign = [key for key in keys if key[0] == "FOREIGN KEY"]
-        return replace(
-            facts,
-            pkey=tuple(primary[0][1]) if primary else (),
-            fkeys=tuple(
-                DeclaredKey(tuple(own), _full_name(schema, parent), tuple(theirs))
-                for _, own, parent, theirs in foreign
-            ),
-        )
+
+def _declare(
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    name: str,
+    keys: list[tuple[Any, ...]],
+) -> DeclaredTable:
+    stored = quoted(_ALIAS, schema, name)
+    types = column_types(connection, stored)
+    # A user's own column of that name would hide the row number.
+    hidden = any(column.lower() == "rowid" for column in types)
+    row = "row_number() OVER () - 1" if hidden else "rowid"
+    facts = create_raw(connection, _full_name(schema, name), stored, row)
+    primary = [key for key in keys if key[0] == "PRIMARY KEY"]
+    foreign = [key for key in keys if key[0] == "FOREIGN KEY"]
+    return replace(
+        facts,
+        pkey=tuple(primary[0][1]) if primary else (),
+        # A key of DuckDB stays within its schema.
+        fkeys=tuple(
+            DeclaredKey(tuple(own), _full_name(schema, parent), tuple(theirs))
+            for _, own, parent, theirs in foreign
+        ),
+    )
 
 
 def _full_name(schema: str, table: str) -> str:

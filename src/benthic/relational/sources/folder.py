@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
 
 from benthic.errors import InputError
 from benthic.relational.declared import Declared, DeclaredTable
-from benthic.relational.sources.presentable import presentable
+from benthic.relational.sources.in_place import TablesInPlace
 from benthic.relational.sources.source import (
     ROW,
     create_raw,
-    create_sample,
     one_line,
 )
 from benthic.relational.sql import literal, quoted
@@ -22,11 +20,11 @@ _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
-class Folder:
+def open_folder(connection: duckdb.DuckDBPyConnection, path: Path) -> TablesInPlace:
     """Tables named for their files.
 
-    Parquet is read in place, the columns that a query names. CSV is read once, at
-    opening, since its types are known only after its last line.
+    Parquet is read in place. CSV is copied at opening, since its types are known only
+    after its last line.
 
     Args:
         connection: The private connection.
@@ -35,36 +33,19 @@ class Folder:
     Raises:
         InputError: If it holds no such file, or one that cannot be read.
     """
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-        self.title = path.name or str(path)
-        self._connection = connection
-        files = _files(path)
-        if not files:
-            raise InputError(
-                "database",
-                f"no Parquet or CSV file in {path}",
-                "name a folder that holds a file per table",
-            )
-        tables = {}
-        for name, file in files.items():
-            is_parquet = file.name.lower().endswith(_PARQUET)
-            show = show_parquet if is_parquet else _copy_csv
-            tables[name] = show(connection, name, file)
-        self.declared = presentable(Declared(tables))
-
-    def relation(self, table: str, columns: Collection[str]) -> str:
-        """A view of all columns: DuckDB reads those that a query names."""
-        return quoted("raw", table)
-
-    def sample(self, table: str) -> str:
-        """Every k-th row."""
-        facts = self.declared.tables[table]
-        relation = self.relation(table, ())
-        return create_sample(self._connection, table, relation, facts.num_rows)
-
-    def close(self) -> None:
-        """Files are open only while a query runs."""
+    files = _files(path)
+    if not files:
+        raise InputError(
+            "database",
+            f"no Parquet or CSV file in {path}",
+            "name a folder that holds a file per table",
+        )
+    tables = {}
+    for name, file in files.items():
+        is_parquet = file.name.lower().endswith(_PARQUET)
+        show = show_parquet if is_parquet else _copy_csv
+        tables[name] = show(connection, name, file)
+    return TablesInPlace(connection, path.name or str(path), Declared(tables))
 
 
 def show_parquet(
@@ -94,8 +75,9 @@ def _copy_csv(
     table = quoted("copied", name)
     try:
         connection.execute(
-            f"CREATE TABLE {table} AS SELECT *, row_number() OVER () - 1 AS {quoted(ROW)}"
-            f" FROM read_csv({literal(str(file))}, sample_size = -1)"
+            f"CREATE TABLE {table} AS "
+            f"SELECT *, row_number() OVER () - 1 AS {quoted(ROW)} "
+            f"FROM read_csv({literal(str(file))}, sample_size = -1)"
         )
     except duckdb.Error as error:
         raise _unreadable(file, error) from error

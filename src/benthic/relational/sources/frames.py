@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import duckdb
@@ -13,67 +13,49 @@ import pyarrow as pa
 from benthic.datasets.bank import Bank
 from benthic.errors import InputError
 from benthic.relational.declared import Declared, DeclaredKey, DeclaredTable
-from benthic.relational.sources.presentable import presentable
-from benthic.relational.sources.source import ROW, create_raw, create_sample
+from benthic.relational.sources.in_place import TablesInPlace
+from benthic.relational.sources.source import ROW, create_raw
 from benthic.relational.sql import quoted
 
 
-class Frames:
+def open_frames(
+    connection: duckdb.DuckDBPyConnection,
+    frames: Mapping[str, pd.DataFrame],
+    *,
+    known: Mapping[str, DeclaredTable] | None = None,
+    title: str = "frames",
+) -> TablesInPlace:
     """Frames by name; their index is not read.
 
     Args:
         connection: The private connection; it reads the frames' Arrow form in place.
         frames: The tables.
-        keys: Facts that are known about them.
+        known: Keys and times that are known.
         title: What to call them.
 
     Raises:
         InputError: If there are none, or one cannot be read as a table.
     """
-
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        frames: Mapping[str, pd.DataFrame],
-        *,
-        keys: Mapping[str, DeclaredTable] | None = None,
-        title: str = "frames",
-    ) -> None:
-        self.title = title
-        self._connection = connection
-        if not frames:
-            raise InputError(
-                "database", "a mapping without tables", "give {name: DataFrame}"
-            )
-        known = keys or {}
-        tables = {}
-        for name, frame in frames.items():
-            stored = f"\x1f{name}"
-            numbers = pa.array(np.arange(len(frame)))
-            arrow = _to_arrow(name, frame).append_column(ROW, numbers)
-            connection.register(stored, arrow)
-            facts = create_raw(connection, name, quoted(stored))
-            declared = known.get(name, facts)
-            tables[name] = replace(
-                declared, columns=facts.columns, num_rows=facts.num_rows
-            )
-        self.declared = presentable(Declared(tables))
-
-    def relation(self, table: str, columns: Collection[str]) -> str:
-        """A view of all columns: DuckDB reads those that a query names."""
-        return quoted("raw", table)
-
-    def sample(self, table: str) -> str:
-        """Every k-th row."""
-        facts = self.declared.tables[table]
-        relation = self.relation(table, ())
-        return create_sample(self._connection, table, relation, facts.num_rows)
-
-    def close(self) -> None:
-        """Nothing was opened."""
+    if not frames:
+        raise InputError(
+            "database", "a mapping without tables", "give {name: DataFrame}"
+        )
+    tables = {}
+    for name, frame in frames.items():
+        arrow = _to_arrow(name, frame)
+        stored = f"\x1f{name}"
+        numbers = pa.array(np.arange(len(frame)))
+        connection.register(stored, arrow.append_column(ROW, numbers))
+        facts = create_raw(connection, name, quoted(stored))
+        tables[name] = replace(
+            (known or {}).get(name, facts),
+            columns=facts.columns,
+            num_rows=facts.num_rows,
+        )
+    return TablesInPlace(connection, title, Declared(tables))
 
 
-def open_bank(connection: duckdb.DuckDBPyConnection, bank: Bank) -> Frames:
+def open_bank(connection: duckdb.DuckDBPyConnection, bank: Bank) -> TablesInPlace:
     """The bank's tables with their keys and times declared.
 
     Args:
@@ -94,7 +76,7 @@ def open_bank(connection: duckdb.DuckDBPyConnection, bank: Bank) -> Frames:
         )
         for name in bank.tables
     }
-    return Frames(connection, bank.tables, keys=keys, title="bank")
+    return open_frames(connection, bank.tables, known=keys, title="bank")
 
 
 def _to_arrow(name: str, frame: pd.DataFrame) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,11 +10,14 @@ import pandas as pd
 
 from benthic.datasets.bank import Bank, bank
 from benthic.errors import InputError
-from benthic.relational.sources.duckdb_file import DuckDBFile
-from benthic.relational.sources.folder import Folder
-from benthic.relational.sources.frames import Frames, open_bank
+from benthic.relational.sources.duckdb_file import open_duckdb_file
+from benthic.relational.sources.folder import open_folder
+from benthic.relational.sources.frames import open_bank, open_frames
 from benthic.relational.sources.postgres import Postgres
-from benthic.relational.sources.relbench_folder import MANIFEST, RelBenchFolder
+from benthic.relational.sources.relbench_folder import (
+    MANIFEST,
+    open_relbench_folder,
+)
 from benthic.relational.sources.source import Source
 from benthic.relational.sources.sqlite_file import SQLiteFile
 
@@ -44,7 +46,7 @@ def open_source(
     if isinstance(source, Bank):
         return open_bank(connection, source)
     if isinstance(source, Mapping):
-        return Frames(connection, source)
+        return open_frames(connection, source)
     text = str(source)
     if text.startswith(("postgresql:", "postgres:", "postgresql+")):
         return Postgres(connection, text)
@@ -59,9 +61,10 @@ def open_source(
 def _open_path(path: Path, connection: duckdb.DuckDBPyConnection) -> Source:
     try:
         if path.is_dir():
-            kind = RelBenchFolder if (path / MANIFEST).is_file() else Folder
-            os.listdir(path)
-            return kind(connection, path)
+            is_relbench = (path / MANIFEST) in path.iterdir()
+            return (open_relbench_folder if is_relbench else open_folder)(
+                connection, path
+            )
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except FileNotFoundError:
@@ -74,7 +77,7 @@ def _open_path(path: Path, connection: duckdb.DuckDBPyConnection) -> Source:
         return SQLiteFile(connection, path)
     where, mark = _DUCKDB
     if head[where] == mark:
-        return DuckDBFile(connection, path)
+        return open_duckdb_file(connection, path)
     found = f"{path}, which is neither a DuckDB nor an SQLite file"
     if not head:
         found = f"{path}, which is empty"

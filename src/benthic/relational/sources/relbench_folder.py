@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,16 @@ import yaml
 from benthic.errors import InputError
 from benthic.relational.declared import Declared, DeclaredKey, DeclaredTable
 from benthic.relational.sources.folder import show_parquet
-from benthic.relational.sources.presentable import presentable
-from benthic.relational.sources.source import create_sample, one_line
-from benthic.relational.sql import quoted
+from benthic.relational.sources.in_place import TablesInPlace
+from benthic.relational.sources.source import one_line
 
 MANIFEST = "manifest.yaml"
 _REMEDY = "see the manifest of a RelBench database"
 
 
-class RelBenchFolder:
+def open_relbench_folder(
+    connection: duckdb.DuckDBPyConnection, path: Path
+) -> TablesInPlace:
     """Tables, keys and times as the manifest declares them.
 
     A table without ``time_col`` is declared to have none.
@@ -30,71 +31,51 @@ class RelBenchFolder:
         connection: The private connection.
         path: The folder that holds ``manifest.yaml`` and ``db``.
 
-    Attributes:
-        manifest: What the manifest says, tasks' cut-offs included.
-
     Raises:
         InputError: If the manifest does not fit the files.
     """
+    facts = read_manifest(path)["tables"]
+    tables = {}
+    for name in facts:
+        file = path / "db" / f"{name}.parquet"
+        if not file.is_file():
+            raise _wrong(path, f"table {name} without its file {file.name}")
+        tables[name] = show_parquet(connection, name, file)
+    declared = {
+        name: _declare(path, tables[name], facts[name] or {}, facts) for name in tables
+    }
+    return TablesInPlace(connection, path.name or str(path), Declared(declared))
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-        self.title = path.name or str(path)
-        self._connection = connection
-        self.manifest = read_manifest(path)
-        tables = {}
-        for name in self.manifest["tables"]:
-            file = path / "db" / f"{name}.parquet"
-            if not file.is_file():
-                raise _wrong(path, f"table {name} without a file {file}")
-            tables[name] = show_parquet(connection, name, file)
-        declared = {
-            name: self._declare(path, table, tables) for name, table in tables.items()
-        }
-        self.declared = presentable(Declared(declared))
 
-    def relation(self, table: str, columns: Collection[str]) -> str:
-        """A view of all columns: DuckDB reads those that a query names."""
-        return quoted("raw", table)
-
-    def sample(self, table: str) -> str:
-        """Every k-th row."""
-        facts = self.declared.tables[table]
-        relation = self.relation(table, ())
-        return create_sample(self._connection, table, relation, facts.num_rows)
-
-    def close(self) -> None:
-        """Files are open only while a query runs."""
-
-    def _declare(
-        self, path: Path, table: DeclaredTable, tables: Mapping[str, DeclaredTable]
-    ) -> DeclaredTable:
-        facts = self.manifest["tables"][table.name] or {}
-        fkeys = facts.get("fkeys") or {}
-        pkey, time_col = facts.get("pkey"), facts.get("time_col")
-        for column in [pkey, time_col, *fkeys]:
-            if column is not None and column not in table.columns:
-                raise _wrong(path, f"table {table.name} without its column {column!r}")
-        parents = {
-            column: self._key_of(path, fkeys[column], tables) for column in fkeys
-        }
-        return replace(
-            table,
-            pkey=() if pkey is None else (pkey,),
-            fkeys=tuple(
-                DeclaredKey((column,), fkeys[column], (parent,))
-                for column, parent in parents.items()
-            ),
-            time_col=time_col,
-            static=time_col is None,
-        )
-
-    def _key_of(
-        self, path: Path, parent: str, tables: Mapping[str, DeclaredTable]
-    ) -> str:
-        facts = self.manifest["tables"].get(parent)
-        if parent not in tables or not facts or not facts.get("pkey"):
-            raise _wrong(path, f"a foreign key to {parent!r}, which has no primary key")
-        return str(facts["pkey"])
+def _declare(
+    path: Path,
+    table: DeclaredTable,
+    facts: Mapping[str, Any],
+    others: Mapping[str, Any],
+) -> DeclaredTable:
+    pkey, time_col = facts.get("pkey"), facts.get("time_col")
+    fkeys = facts.get("fkeys") or {}
+    for column in [pkey, time_col, *fkeys]:
+        if column is not None and column not in table.columns:
+            raise _wrong(path, f"table {table.name} without its column {column!r}")
+    parents = {
+        column: (others.get(fkeys[column]) or {}).get("pkey") for column in fkeys
+    }
+    for column, parent in parents.items():
+        if parent is None:
+            raise _wrong(
+                path, f"a key to {fkeys[column]!r}, no table with a primary key,"
+            )
+    return replace(
+        table,
+        pkey=() if pkey is None else (pkey,),
+        fkeys=tuple(
+            DeclaredKey((column,), fkeys[column], (parent,))
+            for column, parent in parents.items()
+        ),
+        time_col=time_col,
+        static=time_col is None,
+    )
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

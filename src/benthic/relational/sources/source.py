@@ -89,26 +89,6 @@ def count_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     return int(rows[0][0])
 
 
-def create_sample(
-    connection: duckdb.DuckDBPyConnection, table: str, relation: str, num_rows: int
-) -> str:
-    """A view on every k-th row: the same rows at every opening.
-
-    Args:
-        connection: The private connection.
-        table: Name of the table.
-        relation: Its raw relation, with all columns.
-        num_rows: Rows of the table.
-    """
-    name = quoted("sample", table)
-    step = max(1, -(-num_rows // SAMPLE_ROWS))
-    connection.execute(
-        f"CREATE OR REPLACE VIEW {name} AS "
-        f"SELECT * FROM {relation} WHERE _row % {step} = 0 LIMIT {SAMPLE_ROWS}"
-    )
-    return name
-
-
 def one_line(error: BaseException) -> str:
     """The first line of an error's text that says something."""
     lines = (line.strip() for line in str(error).splitlines())

@@ -6,6 +6,7 @@ import itertools
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -29,30 +30,27 @@ class ExampleTable:
     def __init__(self, db: Database, sql: str) -> None:
         self.db = db
         self.name = f"task_examples_{next(_NUMBERS)}"
-        db.connection.execute(f"CREATE TABLE {self.name} AS {sql}")
+        db.query(f"CREATE TABLE {self.name} AS {sql}")
         weakref.finalize(self, _drop, db.connection, self.name).atexit = False
 
     def __len__(self) -> int:
         return int(self.row("count(*)")[0])
 
-    def row(self, selected: str) -> tuple[object, ...]:
+    def row(self, selected: str) -> tuple[Any, ...]:
         """The one row of aggregates over all examples.
 
         Args:
             selected: What follows SELECT.
         """
-        found = self.db.connection.execute(f"SELECT {selected} FROM {self.name}")
-        row: tuple[object, ...] | None = found.fetchone()
-        assert row is not None
-        return row
+        return self.db.query(f"SELECT {selected} FROM {self.name}")[0]
 
     def extend(self, sql: str) -> None:
         """Adds the rows of another SELECT."""
-        self.db.connection.execute(f"INSERT INTO {self.name} {sql}")
+        self.db.query(f"INSERT INTO {self.name} {sql}")
 
     def frame(self) -> pd.DataFrame:
         """All examples."""
-        return _tidy(self.db.connection.execute(f"SELECT * FROM {self.name}").df())
+        return _tidy(self.db.frame(f"SELECT * FROM {self.name}"))
 
     def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
         """All examples, so many at a time; other queries may run in between.
@@ -64,7 +62,7 @@ class ExampleTable:
             # The table is only ever written at its end, so its row numbers have no gaps.
             part = f"rowid >= {start} AND rowid < {start + rows}"
             sql = f"SELECT * FROM {self.name} WHERE {part} ORDER BY rowid"
-            yield _tidy(self.db.connection.execute(sql).df())
+            yield _tidy(self.db.frame(sql))
 
 
 def _drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -86,7 +86,7 @@ def make_task(
     table = db.schema.tables[query.entity.table]
     own_time = _own_time(anchor_time, query, table)
     now = _moment(anchor_time, db)
-    limit = min(now, pd.Timestamp(db.end_time))
+    limit = min(now, _end(db))
     labels = LabelQuery(db, query, query.task_type(db.schema))
     horizon = _horizon(query, labels.frames)
     _check_keys(db, query, table)
@@ -132,7 +132,7 @@ def _own_time(choice: AnchorTime, query: PredictiveQuery, table: Table) -> bool:
 
 def _moment(choice: AnchorTime, db: Database) -> pd.Timestamp:
     if choice in (AUTO, OWN, None):
-        return pd.Timestamp(db.end_time)
+        return _end(db)
     try:
         time = pd.Timestamp(choice)
     except ValueError as error:
@@ -140,6 +140,13 @@ def _moment(choice: AnchorTime, db: Database) -> pd.Timestamp:
             "anchor_time", repr(choice), "give a time, entity, or None"
         ) from error
     return time if time.tz is None else time.tz_convert("UTC").tz_localize(None)
+
+
+def _end(db: Database) -> pd.Timestamp:
+    """The end of the data; any moment does where nothing has a time."""
+    if all(table.time_col is None for table in db.schema.tables.values()):
+        return pd.Timestamp(0)
+    return pd.Timestamp(db.end_time)
 
 
 def _anchor_note(own_time: bool, now: pd.Timestamp) -> str:
@@ -170,11 +177,11 @@ def _check_keys(db: Database, query: PredictiveQuery, table: Table) -> None:
         f"({place}, {literal_sql(key, dtype)})" for place, key in enumerate(query.entities)
     )
     relation, key = db.relation(table.name, [query.entity.name]), quoted(query.entity.name)
-    found = db.connection.execute(
+    found = db.query(
         f"SELECT v.place FROM (VALUES {values}) AS v(place, key)"
         f" ANTI JOIN {relation} AS e ON e.{key} = v.key ORDER BY v.place"
     )
-    missing = [query.entities[place] for (place,) in found.fetchall()]
+    missing = [query.entities[place] for (place,) in found]
     if missing:
         named = ", ".join(literal(value) for value in missing[:5])
         more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
@@ -227,12 +234,10 @@ def _earliest(
         for part in found
     }
     firsts = [
-        db.connection.execute(
-            f'SELECT min("_time") FROM {db.relation(table, [])}'
-        ).fetchone()
+        db.query(f'SELECT min("_time") FROM {db.relation(table, [])}')[0][0]
         for table in sorted(tables)
     ]
-    known = [pd.Timestamp(row[0]) for row in firsts if row is not None and row[0]]
+    known = [pd.Timestamp(first) for first in firsts if first is not None]
     return min(known, default=pd.Timestamp.max)
 
 

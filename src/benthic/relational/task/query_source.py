@@ -27,7 +27,7 @@ from benthic.relational.task.task import Examples
 SEEDS_AT_ONCE = 1_000_000
 """Entity-times whose labels are computed in one go."""
 
-LEFT_OUT = ("fails WHERE", "undefined", "empty", "fails ASSUMING", "not sampled")
+LEFT_OUT = ("fails WHERE", "undefined", "empty", "fails ASSUMING")
 """Why an example is none."""
 
 
@@ -85,9 +85,7 @@ class Asked:
 
     def num_seeds(self, seeds: str) -> int:
         """How many entity-times a SELECT asks."""
-        found = self.db.connection.execute(f"SELECT count(*) FROM ({seeds})").fetchone()
-        assert found is not None
-        return int(found[0])
+        return int(self.db.query(f"SELECT count(*) FROM ({seeds})")[0][0])
 
     def answered(self, seeds: str) -> tuple[ExampleTable, dict[str, int]]:
         """The seeds whose label is defined, and how many were left out and why."""
@@ -99,9 +97,9 @@ class Asked:
             f"count(*), count(*) FILTER ({unknown}), count(*) FILTER ({empty}),"
             f" count(*) FILTER (NOT ({unknown}) AND {untrue} AND ({empty}) IS NOT TRUE)"
         )
-        missed = self.num_seeds(seeds) * self.labels.frames - int(str(rows))
+        missed = self.num_seeds(seeds) * self.labels.frames - rows
         counts = (missed, undefined, none, failed)
-        dropped = dict(zip(LEFT_OUT, (int(str(n)) for n in counts), strict=False))
+        dropped = dict(zip(LEFT_OUT, counts, strict=True))
         frame = ", frame" if self.labels.frames > 1 else ""
         kept = ExampleTable(
             self.db,
@@ -275,8 +273,8 @@ class StandingExamples:
         later = "anchor_time >= {}".format
         begins_test = later(literal(test_start)) if test else "FALSE"
         begins = later(literal(validation_start)) if validation or test else "FALSE"
-        known = observed_by(self.asked.horizon, pd.Timestamp(str(test_start)))
-        seen = observed_by(self.asked.horizon, pd.Timestamp(str(validation_start)))
+        known = observed_by(self.asked.horizon, pd.Timestamp(test_start))
+        seen = observed_by(self.asked.horizon, pd.Timestamp(validation_start))
         return {
             "test": begins_test,
             "validation": f"{begins} AND NOT ({begins_test})"

@@ -233,14 +233,12 @@ class RelBenchExamples:
         return list(pd.date_range(start, end, freq=width))
 
     def _first(self) -> pd.Timestamp:
-        found = [
-            self.db.connection.execute(
-                f'SELECT min("_time") FROM {self.db.relation(table.name, [])}'
-            ).fetchone()
+        firsts = [
+            self.db.query(f'SELECT min("_time") FROM {self.db.relation(table.name, [])}')
             for table in self.db.schema.tables.values()
             if table.time_col is not None
         ]
-        return min(pd.Timestamp(row[0]) for row in found if row is not None and row[0])
+        return min(pd.Timestamp(time) for ((time,),) in firsts if time is not None)
 
     def _stored(self, split: str) -> str:
         name = {"validation": "val"}.get(split, split)

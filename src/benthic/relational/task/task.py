@@ -197,11 +197,11 @@ class Task:
         relation = self.db.relation(table, [self.choices.column])
         is_list = self.db.schema.tables[table].columns[self.choices.column].dtype[-2:] == "[]"
         value = f"unnest({column})" if is_list else column
-        found = self.db.connection.execute(
+        found = self.db.query(
             f"SELECT DISTINCT value FROM (SELECT {value} AS value FROM {relation}"
             f" WHERE {seen}) WHERE value IS NOT NULL ORDER BY value"
         )
-        return [row[0] for row in found.fetchall()]
+        return [value for (value,) in found]
 
     @property
     def dropped(self) -> dict[str, dict[str, int]]:
