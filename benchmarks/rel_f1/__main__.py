@@ -1,4 +1,4 @@
-"""rel-f1 in both regimes: ``python -m benchmarks.rel_f1 [FOLDER] [--split validation]``.
+"""rel-f1, both regimes: ``python -m benchmarks.rel_f1 [FOLDER] [--split validation]``.
 
 Finished runs are kept in ``--out``: an interrupted run goes on where it stopped. The
 test split is for the result that is published; develop with ``--split validation``.
@@ -33,6 +33,7 @@ def main() -> None:
     with Database.open(options.folder) as db:
         found = run_rel_f1(
             db,
+            options.folder,
             seeds=range(options.seeds),
             regimes=options.regimes,
             tasks=options.tasks,

@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from benthic.relational.declared import Declared, DeclaredTable
+from benthic.relational.inference import infer_schema
+from benthic.relational.schema import Schema
 from benthic.relational.sql import quoted
 
 
@@ -104,3 +106,16 @@ def _chinook(path: Path) -> tuple[Tables, dict[str, dict[str, Any]]]:
         }
     connection.close()
     return Tables(frames), truth
+
+
+def inferred(tables: Mapping[str, pd.DataFrame | Path | str]) -> Schema:
+    """Schema of tables that declare nothing."""
+    bare = Tables(tables)
+    return infer_schema(bare.declared, bare)
+
+
+def texts(schema: Schema, table: str, column: str | None = None) -> str:
+    """Problems of a table, or of one of its columns, in one text."""
+    found = [problem for problem in schema.problems if problem.table == table]
+    kept = [p for p in found if column is None or p.column == column]
+    return "\n".join(problem.text for problem in kept)

@@ -34,6 +34,7 @@ _DEVELOPMENT = pd.Timestamp("2000-01-01")
 
 def run_rel_f1(
     db: Database,
+    folder: str | Path,
     *,
     seeds: Sequence[int] = range(5),
     regimes: Sequence[str] = REGIMES,
@@ -47,6 +48,7 @@ def run_rel_f1(
 
     Args:
         db: rel-f1, opened.
+        folder: Its folder, which holds the tasks.
         seeds: Of everything that is drawn.
         regimes: frozen, rolling.
         tasks: Names of tasks.
@@ -72,7 +74,7 @@ def run_rel_f1(
     finished = Finished(out, f"rel-f1 {split}")
     results = []
     for name in tasks:
-        task = load_relbench_task(db, name)
+        task = load_relbench_task(db, name, folder)
         for regime in regimes:
             runs = []
             for seed in seeds:

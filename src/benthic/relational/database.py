@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import difflib
 import shutil
@@ -23,7 +24,7 @@ from benthic.relational.overrides import overrides_beside, read_overrides
 from benthic.relational.schema import Schema, Table
 from benthic.relational.sources.opening import open_source
 from benthic.relational.sources.source import Source, reading
-from benthic.relational.sql import quoted
+from benthic.relational.sql import literal, quoted
 from benthic.relational.visibility import select_rows
 
 _SCHEMAS = ("raw", "copied", "sample", "tables")  # of the private DuckDB
@@ -62,6 +63,7 @@ class Database:
         self._source = source
         self._shown: dict[str, list[str]] = {}
         self._end_time: dt.datetime | None = None
+        self._alterations: dict[str, tuple[tuple[str, ...], str]] = {}
         self._lock = threading.RLock()
         self._finalizer = weakref.finalize(self, _close, source, connection, scratch)
 
@@ -129,7 +131,8 @@ class Database:
             DatabaseError: If the source fails while it is read.
         """
         facts = self._table(table)
-        wanted = list(facts.columns) if columns is None else list(columns)
+        changed, alteration = self._alterations.get(table, ((), ""))
+        wanted = list(facts.columns) if columns is None else [*columns, *changed]
         for column in wanted:
             if column not in facts.columns:
                 raise _unknown(f"column of {table}", column, facts.columns)
@@ -145,7 +148,44 @@ class Database:
                     )
                     self.connection.execute(f"CREATE OR REPLACE VIEW {name} AS {rows}")
                 self._shown[table] = ordered
-        return name
+        return f"({alteration.format(name)})" if alteration else name
+
+    def altered(
+        self,
+        table: str,
+        *,
+        hidden_rows: Iterable[int] = (),
+        values: Mapping[str, Any] | None = None,
+    ) -> Database:
+        """The same database as it would look with a table changed; nothing is written.
+
+        Shares the connection: what closes one closes the other.
+
+        Args:
+            table: Which table.
+            hidden_rows: Numbers (``_row``) of rows that are not to be there.
+            values: Column -> the value that all rows are to have in it.
+
+        Example:
+            >>> db = Database.open({"a": pd.DataFrame({"n": [1, 2]})})
+            >>> less = db.altered("a", hidden_rows=[0])
+            >>> less.query(f"SELECT n FROM {less.relation('a')}")
+            [(2,)]
+        """
+        columns = self._table(table).columns
+        said = [
+            f"CAST({literal(value)} AS {columns[name].dtype}) AS {quoted(name)}"
+            for name, value in (values or {}).items()
+        ]
+        hidden = ", ".join(str(int(row)) for row in hidden_rows)
+        replaced = f" REPLACE ({', '.join(said)})" if said else ""
+        kept = f" WHERE _row NOT IN ({hidden})" if hidden else ""
+        made = copy.copy(self)
+        made._alterations = {
+            **self._alterations,
+            table: (tuple(values or ()), f"SELECT *{replaced} FROM {{}}{kept}"),
+        }
+        return made
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows that SQL over relations gives.
@@ -173,7 +213,7 @@ class Database:
 
     @property
     def title(self) -> str:
-        """What was opened, fit to be printed: no path but its last part, no password."""
+        """What was opened, fit to be printed: a path's last part, no password."""
         return self._source.title
 
     @property
@@ -281,7 +321,7 @@ def _open_scratch(
         remedy = "name a folder you can write to"
         found = f"{temp_directory or tempfile.gettempdir()}: {reason}"
         raise InputError("temp_directory", found, remedy) from error
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": str(scratch),
         "memory_limit": memory_limit,
         "autoinstall_known_extensions": "false",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,13 @@ class Declared:
     notes: tuple[tuple[str, str], ...] = ()
 
 
+@runtime_checkable
 class Probe(Protocol):
     """How inference looks at the data: raw relations in the private DuckDB.
 
     Raw means as stored: no normalized times, no ``_time``, no synthetic columns; there
-    is a ``_row``, which :class:`Declared` does not list. Ask for the columns that are needed: SQLite and PostgreSQL copy what is
-    asked for.
+    is a ``_row``, which :class:`Declared` does not list. Ask for the columns that are
+    needed: SQLite and PostgreSQL copy what is asked for.
     """
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -80,5 +81,8 @@ class Probe(Protocol):
         """Quoted name of a relation with all rows and at least these columns."""
 
     def sample(self, table: str) -> str:
-        """Quoted name of a relation: all columns, at most 20,000 rows, the same ones
-        at every opening, drawn from the whole table (all rows of a smaller one)."""
+        """Quoted name of a relation with all columns and at most 20,000 rows.
+
+        They are drawn from the whole table, the same ones at every opening; all rows
+        of a smaller table.
+        """

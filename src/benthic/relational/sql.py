@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from benthic.errors import InputError
 
@@ -58,7 +60,7 @@ def _float(value: float) -> str:
 
 
 # A bool is an int and a datetime is a date: the narrower type stands first.
-_LITERALS = (
+_LITERALS: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (type(None), lambda _: "NULL"),
     (bool, lambda value: "TRUE" if value else "FALSE"),
     (int, lambda value: str(int(value))),

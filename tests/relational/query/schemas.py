@@ -33,8 +33,9 @@ def table(name: str, columns: str, **fkeys: str) -> Table:
 
     Letters: c categorical, b boolean, m multicategorical, x text, t time, T the time
     column, k key, K primary key (s and S: keys of text); none: numerical.
+    A tilde stands for a space.
     """
-    words = [word.partition(":")[::2] for word in columns.split()]
+    words = [word.replace("~", " ").partition(":")[::2] for word in columns.split()]
     found = {
         column: Column(
             column,

@@ -19,7 +19,10 @@ QUERIES = [
     ("a.rank IN (1)", None),
     ("a.b IS NOT IN ('x', 'y''z')", "a.b NOT IN ('x', 'y''z')"),
     ("a.b >= 2024-01-01 12:30", "a.b >= 2024-01-01T12:30:00"),
-    ("SUM(a.b VIA a.c VIA b.d, -inf, 3, Week)", "SUM(a.b VIA a.c VIA b.d, -INF, 3, weeks)"),
+    (
+        "SUM(a.b VIA a.c VIA b.d, -inf, 3, Week)",
+        "SUM(a.b VIA a.c VIA b.d, -INF, 3, weeks)",
+    ),
 ]
 
 

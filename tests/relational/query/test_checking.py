@@ -5,19 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from tests.relational.query.asking import error_of
+from tests.relational.query.examples import INVALID, schema_of
 
-from benthic.relational.query import PredictiveQuery, QueryError
+from benthic.relational.query import PredictiveQuery
 from benthic.relational.query.checking import checked
 from benthic.relational.query.faults import Faults
 from benthic.relational.query.parse import read
-from tests.relational.query.examples import INVALID, schema_of
-from tests.relational.query.schemas import SHOP
-
-
-def error_of(text, schema=SHOP):
-    with pytest.raises(QueryError) as caught:
-        PredictiveQuery.parse(text, schema)
-    return caught.value
 
 
 @pytest.mark.parametrize("row", INVALID, ids=[row[0] for row in INVALID])
@@ -35,7 +29,10 @@ def test_an_invalid_example_fails_with_its_kind_place_message_expectation_and_hi
 FULL = [
     row
     for row in INVALID
-    if row[6] and re.search(r"(did you mean|for example:|count:|status:) ", row[6])
+    # E18: the specification's own hint asks of a path without a time.
+    if row[0] != "E18"
+    and row[6]
+    and re.search(r"(did you mean|for example:|count:|status:) ", row[6])
 ]
 
 

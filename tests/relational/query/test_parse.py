@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
+from tests.relational.query.trees import queries
 
 from benthic.errors import QueryError
 from benthic.relational.query import canonical
 from benthic.relational.query.faults import Faults
 from benthic.relational.query.parse import read
 from benthic.relational.query.tree import ColumnRef, IsNull
-from tests.relational.query.trees import queries
 
 
+# beartype draws which item of a tuple it looks at.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 @settings(max_examples=120, deadline=None)
 @given(clauses=queries)
 def test_a_tree_that_is_printed_reads_as_the_same_tree(clauses):

@@ -26,7 +26,10 @@ __all__ = [
     "make_features_engine",
 ]
 
-_SAVED = {"features": FeaturesEngine, "ranking": RankingEngine}
+_SAVED: dict[str, type[FeaturesEngine] | type[RankingEngine]] = {
+    "features": FeaturesEngine,
+    "ranking": RankingEngine,
+}
 
 
 def make_features_engine(

@@ -182,7 +182,7 @@ class Candidates:
             if met.entity is not None:
                 priority += self._own(met, moment, self._windows[-1], entity)
         priority += alike / max(alike.max(initial=0.0), 1e-9)
-        if priority.shape[1] > self.most:
+        if len(self.values) > self.most:
             ends = np.partition(priority, -self.most, axis=1)[:, -self.most]
             return np.asarray((priority >= ends[:, None]) & (priority > 0))
         return np.asarray(priority > 0)

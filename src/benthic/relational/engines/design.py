@@ -126,16 +126,16 @@ class Design:
             places = grouped.ngroup().to_numpy()
             distinct = distinct.drop_duplicates()
         frame = self.features.transform(distinct, history=self.known, cohort=cohort)
-        blocks = [frame.to_numpy(np.float32, copy=False)[places]]
+        blocks = [np.asarray(frame.to_numpy(np.float32, copy=False))[places]]
         if self.has_lag:
             blocks.append(_lag_days(seeds))
         if self.has_frame:
             blocks.append(seeds["frame"].to_numpy(np.float32))
-        return np.column_stack(blocks) if len(blocks) > 1 else blocks[0]
+        return np.asarray(np.column_stack(blocks) if len(blocks) > 1 else blocks[0])
 
 
 def _lag_days(seeds: pd.DataFrame) -> np.ndarray:
     if "cut_time" not in seeds:
         return np.zeros(len(seeds), np.float32)
     lag = (seeds["anchor_time"] - seeds["cut_time"]) / _DAY
-    return np.maximum(lag.to_numpy(np.float32), 0)
+    return np.asarray(np.maximum(lag.to_numpy(np.float32), 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import time
@@ -221,7 +222,7 @@ class FeaturesEngine:
 
     def _numbers(self, label: pd.Series) -> np.ndarray:
         if self._kind is not MULTICLASS:
-            return label.to_numpy(dtype=np.float64)
+            return np.asarray(label.to_numpy(dtype=np.float64))
         number = {value: i for i, value in enumerate(self._classes)}
         return np.array([number[value] for value in label], dtype=np.float64)
 
@@ -333,14 +334,37 @@ class FeaturesEngine:
             frame["lower"], frame["upper"] = self._interval(x, said)
         return frame
 
-    def contributions(self, seeds: pd.DataFrame) -> pd.DataFrame:
+    def on(self, db: Database) -> FeaturesEngine:
+        """The same engine, reading another database of the same schema.
+
+        Args:
+            db: The database.
+        """
+        design, _ = self._ready()
+        moved = copy.copy(self)
+        state = design.features.state()
+        moved.db = db
+        moved._design = replace(
+            design, features=RelationalFeatures.from_state(db, state)
+        )
+        return moved
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether each prediction is one score, which features add up to."""
+        return self._kind is not MULTICLASS
+
+    def contributions(
+        self, seeds: pd.DataFrame, *, cohort: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
         """What each feature added to each score (SHAP values of the trees).
 
         Args:
             seeds: As for :meth:`predict`; not for multiclass.
+            cohort: As for :meth:`predict`.
         """
         design, ensemble = self._ready()
-        values = ensemble.contributions(design.matrix(seeds))
+        values = ensemble.contributions(design.matrix(seeds, cohort))
         names = [*(column.name for column in design.columns), "expected score"]
         return pd.DataFrame(values, columns=names, index=seeds.index)
 

@@ -35,12 +35,12 @@ from benthic.relational.evaluation.ranking import ranking_metrics
 
 _OBJECTIVES = {"binary": "average_precision", "lambdarank": "map"}
 _SHAPES = (
-    Trees("", 8, 30, 0.5, 0.7, 0.05),
-    Trees("", 4, 50, 0.3, 0.7, 0.05, 20.0),
-    Trees("", 24, 50, 0.5, 0.7, 0.05),
+    Trees("", 8, 30, 0.5, 0.7, 0.08),
+    Trees("", 16, 60, 0.3, 0.7, 0.08, 20.0),
 )
-_ROUNDS = 300
+_ROUNDS = 150
 _MOST_VALUES = 1_000
+_LEAST_CANDIDATES = 40
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,10 @@ class RankingEngine:
     def _made(self) -> Candidates:
         if self._candidates is None:
             self._candidates = Candidates(
-                self.db, self.target, strict=self.options.strict
+                self.db,
+                self.target,
+                strict=self.options.strict,
+                most=max(_LEAST_CANDIDATES, 3 * self._k),
             )
         return self._candidates
 
@@ -204,6 +207,7 @@ class RankingEngine:
                 seed=self.options.seed + i,
                 validation=self._as(judged, trees),
                 metric=metric,
+                patience=30,
                 num_threads=self.options.num_threads,
             )
             for i in range(2)

@@ -292,4 +292,4 @@ def _selections(best: Setting, material: Material, kind: Kind) -> Iterator[Setti
             yield replace(best, num_features=size)
 
 
-_STAGES = (_histories, _selections, _half_lives, _trees, _objectives)
+_STAGES = (_selections, _histories, _half_lives, _trees, _objectives)

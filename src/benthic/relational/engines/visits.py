@@ -89,5 +89,4 @@ def read_visits(
         f"SELECT {time} AS time, {', '.join(columns)} FROM {row.tables} "
         f"WHERE {time} IS NOT NULL ORDER BY ALL"
     )
-    found: pd.DataFrame = db.connection.execute(sql).df()
-    return found.dropna().reset_index(drop=True)
+    return db.frame(sql).dropna().reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Aggregates of the rows a seed may see: numba loops over rows sorted by key and time."""
+"""Aggregates of the rows each seed may see: loops over rows sorted by key and time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 def visible_rows(
     offsets: Ints, times: Ints, keys: Ints, until: Ints
 ) -> tuple[Ints, Ints]:  # pragma: no cover
-    """For each seed, the rows ``[begin, end)`` of its key that are not later than ``until``.
+    """The rows ``[begin, end)`` of each seed's key that are not later than ``until``.
 
     Args:
         offsets: Rows of key ``k`` are ``offsets[k]:offsets[k + 1]``.

@@ -16,7 +16,7 @@ _SAMPLE = 20_000
 def strongest(
     features: pd.DataFrame, labels: NDArray[np.float64], most: int
 ) -> list[str]:
-    """Names of the features that order the label best, few copies of the same among them.
+    """Names of the features that order the label best, without copies of one another.
 
     Absolute rank correlation with the label; a feature that orders the seeds like a
     stronger one (above 0.97) is passed over.
@@ -51,7 +51,7 @@ def _standardized(values: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def cohort_features(sources: Sequence[Feature]) -> list[Feature]:
-    """The features that ``standings`` fills: a percentile and a z-score for each source.
+    """The features that ``standings`` fills: percentile, z-score, rank for each source.
 
     Args:
         sources: The features that are compared.

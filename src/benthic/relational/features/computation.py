@@ -137,7 +137,7 @@ class Computation:
     def _days_of(self, table: str) -> Days:
         # All days at once: a window is only read when it is over by the seed's cut.
         if table not in self._days:
-            found = self.db.connection.execute(
+            found = self.db.query(
                 "SELECT epoch_us(date_trunc('day', _time)) AS d, count(*) AS n"
                 f" FROM {self.db.relation(table, [])} WHERE _time IS NOT NULL"
                 + (
@@ -146,9 +146,9 @@ class Computation:
                     else f" AND epoch_us(_time) <= {self.latest}"
                 )
                 + " GROUP BY d ORDER BY d"
-            ).fetchnumpy()
-            days = np.asarray(found["d"], np.int64), np.asarray(found["n"], np.int64)
-            self._days[table] = Days(*days)
+            )
+            both = np.array(found, np.int64).reshape(len(found), 2)
+            self._days[table] = Days(both[:, 0], both[:, 1])
         return self._days[table]
 
     def _labels(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from benthic.relational.database import Database
 from benthic.relational.features.columns import Reading
 from benthic.relational.features.paths import Path
 from benthic.relational.features.row_source import key_hash, row_source, typed_key
+from benthic.relational.sources.source import reading
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -161,7 +163,7 @@ def _hashed(db: Database, values: pd.Series, value: str) -> Ints:
 def raw_sample(
     db: Database, path: Path, readings: Sequence[Reading], keys: Ints, until: int
 ) -> pd.DataFrame:
-    """Raw values of the rows of some keys, the newest of them: what statistics are made of.
+    """Raw values of the newest rows of some keys: what statistics are made of.
 
     Args:
         db: The database.
@@ -192,12 +194,21 @@ _SAMPLE_ROWS = 200_000
 def _select(
     db: Database, asked: pd.DataFrame, query: str
 ) -> dict[str, NDArray[np.generic]]:
+    with asked_values(db, asked), reading(db.title):
+        return dict(db.connection.execute(query).fetchnumpy())
+
+
+@contextmanager
+def asked_values(db: Database, asked: pd.DataFrame) -> Iterator[None]:
+    """Lets SQL on the database's connection read a frame as ``benthic_asked``.
+
+    Args:
+        db: The database.
+        asked: Keys or values.
+    """
     db.connection.register("benthic_asked", asked)
     try:
-        found: dict[str, NDArray[np.generic]] = db.connection.execute(
-            query
-        ).fetchnumpy()
-        return found
+        yield
     finally:
         db.connection.unregister("benthic_asked")
 

@@ -15,7 +15,7 @@ class Feature:
         table: The table whose rows were read.
         column: The column that was aggregated; None where rows are counted.
         aggregate: What was done: ``mean``, ``last``, ``days since last`` …
-        window: Over which rows: ``last 5``, ``90 days``, ``all``; None where no window applies.
+        window: Over which rows: ``last 5``, ``90 days``, ``all``; None if none.
 
     Example:
         >>> Feature("a.b mean last 5", "e <- a.e", "a", "b", "mean", "last 5").table
@@ -53,8 +53,8 @@ def feature(
         window: Over which rows.
 
     Example:
-        >>> feature("results", "drivers <- results", "results", "grid", "mean", "last 5").name
-        'results.grid mean last 5'
+        >>> feature("items", "orders <- items", "items", "price", "mean", "last 5").name
+        'items.price mean last 5'
     """
     subject = label if column is None else f"{label}.{column}"
     name = " ".join(part for part in (subject, aggregate, window) if part)

@@ -62,7 +62,7 @@ def make_plan(
         entity_col,
         horizon,
         row,
-        text_columns(db, entity_table),
+        text_columns(db, entity_table, until),
         own,
         (),
         {},
@@ -165,11 +165,8 @@ def informative(features: pd.DataFrame) -> list[str]:
         values = features[name].to_numpy()
         known = values[np.isfinite(values)]
         missing = len(values) - len(known)
-        if (
-            not len(known)
-            or (known == known[0]).all()
-            and not 0 < missing < len(values)
-        ):
+        constant = not len(known) or bool((known == known[0]).all())
+        if constant and missing in (0, len(values)):
             continue
         content = values.tobytes()
         if content not in seen:

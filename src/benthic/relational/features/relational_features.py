@@ -77,7 +77,7 @@ class RelationalFeatures:
             seeds: ``entity``, ``anchor_time``, optionally ``cut_time`` and ``label``.
             horizon: Length of the label's window.
             history: Past labels: ``entity``, ``anchor_time``, ``observed_at``,
-                ``label``. Defaults to the seeds, observed one horizon after their anchor.
+                ``label``. The seeds by default, observed a horizon after their anchor.
         """
         moments = self._moments(seeds)
         length = (

@@ -59,6 +59,7 @@ def is_timed(schema: Schema, table: str, seen: tuple[str, ...] = ()) -> bool:
         is_timed(schema, key.table, (*seen, table))
         for key in known.fkeys
         if key.table not in (*seen, table)
+        and schema.tables[key.table].pkey_col is not None
     )
 
 

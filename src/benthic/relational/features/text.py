@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from benthic.relational.database import Database
-from benthic.relational.features.events import Ints, Moments
+from benthic.relational.features.events import Ints, Moments, asked_values
 from benthic.relational.features.feature import feature
 from benthic.relational.features.path_features import Named
 from benthic.relational.features.row_source import ALWAYS, is_timed, key_hash, typed_key
@@ -16,17 +16,30 @@ from benthic.relational.sql import quoted
 
 _BINS = 16
 _LONGEST = 2_000
+_SHORTEST = 20
 
 
-def text_columns(db: Database, table: str) -> tuple[str, ...]:
-    """The text columns of a table.
+def text_columns(db: Database, table: str, until: int) -> tuple[str, ...]:
+    """The columns of a table that hold sentences: texts of 20 characters or more.
+
+    Shorter ones are names, whose n-grams would only tell a model who is who.
 
     Args:
         db: The database.
         table: Which one.
+        until: The training cutoff.
     """
     columns = db.schema.tables[table].columns.values()
-    return tuple(column.name for column in columns if column.stype is SType.text)
+    texts = [column.name for column in columns if column.stype is SType.text]
+    if not texts:
+        return ()
+    means = ", ".join(f"avg(length(CAST({quoted(name)} AS VARCHAR)))" for name in texts)
+    ((*lengths,),) = db.query(
+        f"SELECT {means} FROM {db.relation(table, texts)}"
+        f" WHERE _time IS NULL OR epoch_us(_time) <= {until}"
+    )
+    pairs = zip(texts, lengths, strict=True)
+    return tuple(name for name, length in pairs if (length or 0) >= _SHORTEST)
 
 
 def text_features(
@@ -73,18 +86,13 @@ def _texts(
     timed = is_timed(db.schema, table)
     at = "epoch_us(_time)" if timed else f"CAST({ALWAYS} AS BIGINT)"
     listed = ", ".join(quoted(column) for column in columns)
-    db.connection.register(
-        "benthic_asked", pd.DataFrame({"key": np.unique(moments.keys)})
-    )
-    try:
-        rows = db.connection.execute(
+    with asked_values(db, pd.DataFrame({"key": np.unique(moments.keys)})):
+        rows = db.frame(
             f"SELECT {key} AS benthic_key, {at} AS benthic_at, {listed}"
             f" FROM {db.relation(table, [pkey, *columns])}"
             f" WHERE {key} IN (SELECT key FROM benthic_asked)"
             f" AND {'_time IS NOT NULL' if timed else 'TRUE'} ORDER BY 1, _row"
-        ).df()
-    finally:
-        db.connection.unregister("benthic_asked")
+        )
     rows = rows.drop_duplicates("benthic_key")
     keys = rows["benthic_key"].to_numpy(np.int64)
     if not len(keys):

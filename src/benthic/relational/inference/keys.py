@@ -25,7 +25,7 @@ _MOST_LETTERS = 64  # a longer text is prose that happens to be unique
 _ALIKE = 5  # letters
 _ENOUGH = 4.0
 _TIE = 0.5
-_CONFIDENCE = ((6.0, 0.99), (5.0, 0.95), (_ENOUGH, 0.85))
+_CONFIDENCE = ((6.0, 0.99), (5.0, 0.95), (_ENOUGH, 0.75))
 _NATURAL_KEYS = frozenset(
     {"slug", "sku", "isbn", "iso", "symbol", "ticker", "vin", "ean", "iata", "icao"}
 )
@@ -208,18 +208,25 @@ def _name_score(name: KeyName, table: str, others: Sequence[str]) -> float:
     """How much a column's name says that it names the rows of ``table``."""
     own = table_roots(table)
     if name.is_plain:
-        return 6.0 if name.suffix == "id" else 4.6
+        return 6.0 if name.suffix == "id" else 4.4
     strong = name.suffix in PLAIN_KEYS
     if name.suffix and name.stem and same(name.stem, own):
         return 6.0 if strong else 4.5
     if any(same(name.stem, table_roots(other)) for other in others):
-        return 0.0  # it points at that table
-    if strong and (ends_with(name.stem, own[-1:]) or ends_with(own, name.stem)):
-        return 5.0
-    if strong and own and name.stem[-1][:_ALIKE] == own[-1][:_ALIKE]:
-        return 5.0  # qualify_id in qualifying
-    if strong and own[: len(name.stem)] == name.stem:
-        return 4.0
+        # It points at that table, unless the own name ends with it, too: result_id,
+        # first of sprint_results.
+        return 3.0 if strong and ends_with(own, name.stem) else 0.0
+    if strong:
+        return _strong_score(name.stem, own)
     if not name.stem and name.suffix:  # "code", "number"
         return 3.0
     return 3.0 if name.stem[-1:] and name.stem[-1] in _NATURAL_KEYS else 0.0
+
+
+def _strong_score(stem: tuple[str, ...], own: tuple[str, ...]) -> float:
+    """How much "stem_id" says that it names the rows of the table named ``own``."""
+    if ends_with(stem, own[-1:]) or ends_with(own, stem):
+        return 5.0
+    if own and stem[-1][:_ALIKE] == own[-1][:_ALIKE]:
+        return 5.0  # qualify_id in qualifying
+    return 4.0 if own[: len(stem)] == stem else 3.0

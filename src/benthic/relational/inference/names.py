@@ -16,6 +16,8 @@ KEY_WORDS = frozenset(
 )
 """Last words of a name that say "this names something"."""
 
+_LEADING = frozenset({"id", "fk", "pk"})  # id_student, fk_customer
+
 PLAIN_KEYS = frozenset({"id", "uuid", "guid", "pk", "key", "oid", "identifier"})
 """The part of :data:`KEY_WORDS` that says nothing else."""
 
@@ -94,6 +96,8 @@ class KeyName:
         found = words(column)
         if found and found[-1] in KEY_WORDS:
             return cls(roots(found[:-1]), found[-1])
+        if len(found) > 1 and found[0] in _LEADING:
+            return cls(roots(found[1:]), "id")
         if len(found) == 1 and found[0].endswith("id"):
             stem = roots((found[0][:-2],))
             if any(ends_with(stem, table_roots(table)) for table in tables):

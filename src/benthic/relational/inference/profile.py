@@ -81,6 +81,7 @@ _MEASURES: Mapping[str, Mapping[str, str]] = {
         "THEN trim({c}) END AS TIMESTAMPTZ))",
         "datelike": r"count(*) FILTER (regexp_matches({c}, "
         r"'^\s*\d{{1,4}}([/.-]\d{{1,2}}[/.-]\d|[ -][A-Za-z]{{3}})'))",
+        "blank": "count(*) FILTER (trim({c}) = '')",
         "truths": "count(*) FILTER (" + _BOOLEAN_WORD + ")",
         "delimited": "count(*) FILTER (regexp_matches({c}, '" + _DELIMITED + "'))",
         "tokens": "len(list_distinct(flatten(list("

@@ -108,15 +108,23 @@ class RowTimes:
 
     def _inferred(self, table: DeclaredTable) -> RowTime:
         refused: list[str] = []
+        surprises: list[str] = []
         fit: list[tuple[str, Rank]] = []
         for column, rank_ in _ranked(table.name, self.readings[table.name]):
             fault = self._fault(table, column, rank_)
             if fault:
                 refused.append(fault)
+                surprises += [fault] if rank_.score >= _STRONG else []
             elif not fit or fit[0][1].score == rank_.score:
                 fit.append((column, rank_))
         if not fit:
-            return RowTime(choice=Choice("static: " + "; ".join(refused), 0.8))
+            return RowTime(
+                choice=Choice("static: " + "; ".join(refused), 0.8),
+                problems=tuple(
+                    Problem(table.name, None, f"{fault}; not taken as its time")
+                    for fault in surprises
+                ),
+            )
         if len(fit) == 1:
             column, rank_ = fit[0]
             confidence = {5: 0.95, 4: 0.95, 3: 0.8, 2: 0.6}[rank_.score]

@@ -9,7 +9,7 @@ from benthic.relational.inference.times import TIME_WORDS
 
 # Words of a name, and how likely the column says when the row came to be.
 _CAME_TO_BE = frozenset(
-    "created creation inserted placed ordered submitted registered purchased occurred "
+    "create created creation inserted placed ordered submitted registered purchased occurred "
     "posted sent paid issued joined signup signed recorded logged received booked "
     "hired enrolled opened since visited uploaded published".split()
 )

@@ -127,13 +127,14 @@ def _typed(seen: ColumnProfile, trusted: bool) -> Reading | None:
 
 def _text(seen: ColumnProfile, trusted: bool) -> Reading | None:
     del trusted
-    if not seen.filled or seen.share("dates") < PARSE_RATE:
+    worded = seen.filled - seen.get("blank")
+    if not worded or seen.get("dates") < PARSE_RATE * worded:
         return None
     text = f"trim({quoted(seen.name)})"
     # A cast to TIMESTAMP drops the offset; the session's zone is UTC.
     return Reading(
         f"make_timestamp(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))",
-        f"text; {seen.get('dates'):,.0f} of {seen.filled:,} sampled values are dates",
+        f"text; {seen.get('dates'):,.0f} of {worded:,.0f} sampled values are dates",
     )
 
 
@@ -168,7 +169,8 @@ def _is_timely(name: str) -> bool:
 def _may_be_dates(seen: ColumnProfile) -> bool:
     if seen.filled == 0 or seen.get("length") > 32:
         return False
-    digits_first = seen.share("datelike") >= PARSE_RATE
+    worded = seen.filled - seen.get("blank")
+    digits_first = worded > 0 and seen.get("datelike") >= PARSE_RATE * worded
     return digits_first or _is_timely(seen.name)
 
 
@@ -184,10 +186,10 @@ def _fitting_formats(table: DeclaredTable, column: str, probe: Probe) -> list[st
         f"count({_by_format(column, form).expression})" for form in _FORMATS
     )
     filled, *parsed = probe.query(
-        f"SELECT count({quoted(column)}), {counts} FROM {probe.sample(table.name)}"
+        f"SELECT count(nullif(trim({quoted(column)}), '')), {counts} FROM {probe.sample(table.name)}"
     )[0]
     return [
         form
         for form, count in zip(_FORMATS, parsed, strict=True)
-        if count >= PARSE_RATE * filled
+        if count and count >= PARSE_RATE * filled
     ]

@@ -20,7 +20,7 @@ def children(node: Node) -> tuple[Node, ...]:
     """The expressions directly inside a node, in the order of the text.
 
     Example:
-        >>> from benthic.relational.query.tree import Comparison
+        >>> from benthic.relational.query.tree import Comparison, Literal
         >>> children(Comparison("=", ColumnRef("a", "b"), Literal(1)))
         (ColumnRef(table='a', name='b'), Literal(value=1))
     """

@@ -69,7 +69,7 @@ class Postgres:
         self._failures = (dbapi.Error, pa.ArrowException, OSError)
         self._catalog = catalog.read_catalog(address)
         try:
-            self._server = dbapi.connect(catalog.libpq_url(address))
+            self._server = dbapi.connect(catalog.conninfo(address))
             for statement in _SESSION:
                 self._execute(statement)
         except self._failures as error:
@@ -132,14 +132,15 @@ class Postgres:
             cursor.execute(f"SELECT {names} FROM {source or self._stored(table)}")
             reader = cursor.fetch_record_batch()
             # The types, where there is no row to show them.
-            yield reader.schema.empty_table().to_batches()[0]
+            yield pa.RecordBatch.from_pylist([], schema=reader.schema)
             yield from reader
 
     def _declare(self) -> Declared:
         tables, notes = {}, []
         for name, facts in self._catalog.items():
-            if not facts.is_readable:
-                notes.append((name, "left out: this role may not read it"))
+            if not facts.is_readable or not facts.casts:
+                why = "has no column" if facts.is_readable else "may not be read"
+                notes.append((name, f"the table is left out: it {why}"))
                 continue
             tables[name] = DeclaredTable(
                 name=name,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, Connection, Inspector
 
@@ -74,12 +75,21 @@ def read_url(url: str) -> URL:
 
 def title_of(address: URL) -> str:
     """The URL without password and options."""
-    return str(address.set(password=None, query={}))
+    kept = (address.username, None, address.host, address.port, address.database)
+    return str(URL.create("postgresql", *kept))
 
 
-def libpq_url(address: URL) -> str:
-    """The URL as PostgreSQL's own library reads it, password included."""
-    return address.render_as_string(hide_password=False)
+def conninfo(address: URL) -> str:
+    """The address as PostgreSQL's own library reads it, password included."""
+    parts: dict[str, Any] = {
+        "host": address.host,
+        "port": address.port,
+        "user": address.username,
+        "password": address.password,
+        "dbname": address.database,
+        **address.query,
+    }
+    return make_conninfo(**{name: part for name, part in parts.items() if part})
 
 
 def read_catalog(address: URL) -> dict[str, CatalogTable]:
@@ -133,7 +143,10 @@ def _read_schema(
     facts: dict[str, Any] = {"schema": schema, "filter_names": list(readable)}
     columns = inspector.get_multi_columns(**facts)
     pkeys = inspector.get_multi_pk_constraint(**facts)
-    fkeys = inspector.get_multi_foreign_keys(**facts)
+    # Else a parent in a schema of the search path would come without its schema.
+    fkeys = inspector.get_multi_foreign_keys(
+        **facts, postgresql_ignore_search_path=True
+    )
     return {
         _full_name(schema, name, default): CatalogTable(
             path=(schema, name),
@@ -148,7 +161,7 @@ def _read_schema(
                 DeclaredKey(
                     tuple(key["constrained_columns"]),
                     _full_name(
-                        key["referred_schema"] or schema, key["referred_table"], default
+                        key["referred_schema"] or default, key["referred_table"], default
                     ),
                     tuple(key["referred_columns"]),
                 )
@@ -186,7 +199,8 @@ def _cast(kind: Any) -> str:
 
 
 def _base(kind: Any) -> str:
-    return str(kind.compile(dialect=postgresql.dialect()))
+    dialect: Any = postgresql.dialect  # not annotated
+    return str(kind.compile(dialect=dialect()))
 
 
 def _reason(error: sa.exc.SQLAlchemyError) -> str:

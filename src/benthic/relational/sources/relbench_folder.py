@@ -58,7 +58,7 @@ def _declare(
     for column in [pkey, time_col, *fkeys]:
         if column is not None and column not in table.columns:
             raise _wrong(path, f"table {table.name} without its column {column!r}")
-    parents = {
+    parents: dict[str, Any] = {
         column: (others.get(fkeys[column]) or {}).get("pkey") for column in fkeys
     }
     for column, parent in parents.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import duckdb
 
@@ -23,6 +23,7 @@ ROW = "\x1frow"
 """A name that no user gives, for the number of a row beside the user's columns."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """A database that is read and never written.
 
@@ -120,14 +121,15 @@ def reading(title: str, *kinds: type[Exception]) -> Iterator[None]:
         benthic.errors.DatabaseError: shop.duckdb: reading failed: Table with name \
 orders does not exist!
     """
+    failures: tuple[type[Exception], ...] = (duckdb.Error, *kinds)
     try:
         yield
-    except (duckdb.Error, *kinds) as error:
+    except failures as error:
         text = one_line(error)
         if any(sign in str(error).lower() for sign in _NO_ROOM):
             text = (
-                "the disk for temporary files is full; free some, or name a larger "
-                f"temp_directory or memory_limit ({text})"
+                "no room left on the disk for temporary files; free some, or name "
+                f"another temp_directory or a larger memory_limit ({text})"
             )
         elif isinstance(error, duckdb.OutOfMemoryException):
             text = f"the memory_limit is too small for this ({text})"

@@ -14,7 +14,16 @@ from benthic.relational.task.expressions import scalar
 from benthic.relational.task.lineage import Lineage, RowScope
 from benthic.relational.task.steps import shifted
 
-_EXACT = ("INT", "UINT", "BIGINT", "UBIGINT", "SMALLINT", "TINYINT", "HUGEINT", "DECIMAL")
+_EXACT = (
+    "INT",
+    "UINT",
+    "BIGINT",
+    "UBIGINT",
+    "SMALLINT",
+    "TINYINT",
+    "HUGEINT",
+    "DECIMAL",
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,8 @@ def pass_sql(rows: Rows, seeds: str, db: Database, step: int = 0) -> str:
     """
     lineage = Lineage(db, rows.chain.tables[0])
     values = [
-        _Value(aggregate, lineage, place) for place, aggregate in enumerate(rows.aggregates)
+        _Value(aggregate, lineage, place)
+        for place, aggregate in enumerate(rows.aggregates)
     ]
     selected = "".join(f", {part}" for value in values for part in value.columns)
     wanted = [value.filter for value in values]
@@ -168,7 +178,9 @@ class _Value:
         self.exact = column.dtype.startswith(_EXACT)
         parent = table.fkey_col_to_pkey_table.get(argument.name)
         if parent is not None:
-            chain = paths.reach(self.lineage.table, argument.table, self.lineage.db.schema)
+            chain = paths.reach(
+                self.lineage.table, argument.table, self.lineage.db.schema
+            )
             return typed_key(self.lineage, chain, argument.name, parent)
         value = scope.column(argument)
         if column.stype is SType.categorical and column.dtype.startswith("ENUM"):
@@ -217,7 +229,9 @@ _FUNCTIONS: dict[str, Callable[[str, str, str, bool], str]] = {
     "AVG": _avg,
     "MIN": lambda value, order, kept, exact: f"CAST(min({value}){kept} AS DOUBLE)",
     "MAX": lambda value, order, kept, exact: f"CAST(max({value}){kept} AS DOUBLE)",
-    "COUNT_DISTINCT": lambda value, order, kept, exact: f"count(DISTINCT {value}){kept}",
+    "COUNT_DISTINCT": lambda value, order, kept, exact: (
+        f"count(DISTINCT {value}){kept}"
+    ),
     "FIRST": lambda value, order, kept, exact: f"arg_min({value}, {order}){kept}",
     "LAST": lambda value, order, kept, exact: f"arg_max({value}, {order}){kept}",
     "LIST_DISTINCT": lambda value, order, kept, exact: (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import pandas as pd
 
@@ -64,6 +65,7 @@ def split_anchors(
     num_validation: int,
     num_test: int,
     num_train: int | None,
+    is_empty: Callable[[pd.Timestamp], bool] = lambda time: False,
 ) -> Anchors:
     """The latest anchors for the test, those before for validation, the rest to learn.
 
@@ -77,6 +79,7 @@ def split_anchors(
         num_validation: Anchors of validation.
         num_test: Anchors of the test.
         num_train: At most so many to learn from; None for all.
+        is_empty: Whether no entity has a label at an anchor; such a one judges nothing.
 
     Example:
         >>> days = [pd.Timestamp(2024, 1, day) for day in (4, 3, 2, 1)]
@@ -86,23 +89,17 @@ def split_anchors(
         [4, 3, 2, 1]
     """
     waiting = iter(times)
-    pending: list[pd.Timestamp] = []
 
-    def part(most: int | None, limit: pd.Timestamp) -> tuple[pd.Timestamp, ...]:
-        found: list[pd.Timestamp] = []
-        while most is None or len(found) < most:
-            time = pending.pop() if pending else next(waiting, None)
-            if time is None:
-                break
-            if observed(time) <= limit:
-                found.append(time)
-        return tuple(found)
+    def judging(most: int, limit: pd.Timestamp) -> tuple[pd.Timestamp, ...]:
+        known = (time for time in waiting if observed(time) <= limit)
+        return tuple(islice((time for time in known if not is_empty(time)), most))
 
-    test = part(num_test, limit)
+    test = judging(num_test, limit)
     limit = test[-1] if test else limit
-    validation = part(num_validation, limit)
+    validation = judging(num_validation, limit)
     limit = validation[-1] if validation else limit
-    return Anchors(part(num_train, limit), validation, test)
+    train = (time for time in waiting if observed(time) <= limit)
+    return Anchors(tuple(islice(train, num_train)), validation, test)
 
 
 def entities_at(db: Database, table: Table, times: Iterable[pd.Timestamp]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from benthic.relational.query.tree import (
     Aggregate,
@@ -25,6 +25,7 @@ from benthic.relational.sql import literal
 from benthic.relational.task.values import literal_sql
 
 
+@runtime_checkable
 class Scope(Protocol):
     """What columns and aggregates are called where an expression stands."""
 

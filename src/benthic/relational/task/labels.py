@@ -17,7 +17,7 @@ from benthic.relational.query.tree import (
     Literal,
     Value,
 )
-from benthic.relational.query.walking import aggregates, columns
+from benthic.relational.query.walking import aggregates, columns, walk
 from benthic.relational.schema import Chain, Column
 from benthic.relational.task.aggregates import Rows, pass_sql, passes
 from benthic.relational.task.expressions import scalar
@@ -39,7 +39,10 @@ class EntityScope:
     ) -> None:
         self.db = db
         self.passes = passes(
-            [part for node in found for part in aggregates(node)], entity.table, db, prefix
+            [part for node in found for part in aggregates(node)],
+            entity.table,
+            db,
+            prefix,
         )
         self._by_aggregate = {
             aggregate: rows for rows in self.passes for aggregate in rows.aggregates
@@ -70,7 +73,8 @@ class EntityScope:
         if not self._columns:
             return None
         found = ", ".join(
-            f"{self._lineage.read(node)} AS {name}" for node, name in self._columns.items()
+            f"{self._lineage.read(node)} AS {name}"
+            for node, name in self._columns.items()
         )
         return f"SELECT {self._key} AS entity, {found} FROM {self._lineage.tables}"
 
@@ -124,6 +128,15 @@ def _shown_value(node: Expression) -> tuple[str, Value] | None:
     return None
 
 
+_DEFINED = ("COUNT", "SUM", "COUNT_DISTINCT")
+
+
+def _may_be_undefined(node: object) -> bool:
+    if isinstance(node, Aggregate):
+        return node.function not in _DEFINED
+    return isinstance(node, ColumnRef) or getattr(node, "operator", "") == "/"
+
+
 def _tables(scope: EntityScope, seeds: str, step: Callable[[Rows], int]) -> list[str]:
     """The common table expressions that a scope's joins name."""
     found = [
@@ -155,6 +168,17 @@ class LabelQuery:
         modifier = self.query.modifier
         return modifier.frames if isinstance(modifier, Forecast) else 1
 
+    @property
+    def may_be_undefined(self) -> bool:
+        """Whether an entity may have no label at some time."""
+        query = self.query
+        return (
+            query.where is not None
+            or query.assuming is not None
+            or query.modifier is not None
+            or any(map(_may_be_undefined, walk(query.target, into_aggregates=False)))
+        )
+
     def judged(self, seeds: str, *, keep_all: bool) -> str:
         """SQL: entity, anchor_time, matches_where.
 
@@ -162,7 +186,9 @@ class LabelQuery:
             seeds: Relation with entity and anchor_time, no pair twice.
             keep_all: Also those that fail WHERE.
         """
-        return f"WITH {self._judging(seeds, keep_all)} SELECT {_JUDGED} FROM task_judged"
+        return (
+            f"WITH {self._judging(seeds, keep_all)} SELECT {_JUDGED} FROM task_judged"
+        )
 
     def labelled(self, seeds: str, *, keep_all: bool) -> str:
         """SQL: entity, anchor_time, frame, label, matches_where, assumed.
@@ -174,10 +200,15 @@ class LabelQuery:
             seeds: Relation with entity and anchor_time, no pair twice.
             keep_all: Also those that fail WHERE.
         """
-        target = EntityScope(self.db, self.query.entity, [self.query.target], "task_target")
+        target = EntityScope(
+            self.db, self.query.entity, [self.query.target], "task_target"
+        )
         future = Assumption.of(self.query).future
         assumed = EntityScope(
-            self.db, self.query.entity, [] if future is None else [future], "task_assumed"
+            self.db,
+            self.query.entity,
+            [] if future is None else [future],
+            "task_assumed",
         )
         parts = [
             self._judging(seeds, keep_all),

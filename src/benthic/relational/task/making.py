@@ -174,9 +174,13 @@ def _check_keys(db: Database, query: PredictiveQuery, table: Table) -> None:
         return
     dtype = table.columns[query.entity.name].dtype
     values = ", ".join(
-        f"({place}, {literal_sql(key, dtype)})" for place, key in enumerate(query.entities)
+        f"({place}, {literal_sql(key, dtype)})"
+        for place, key in enumerate(query.entities)
     )
-    relation, key = db.relation(table.name, [query.entity.name]), quoted(query.entity.name)
+    relation, key = (
+        db.relation(table.name, [query.entity.name]),
+        quoted(query.entity.name),
+    )
     found = db.query(
         f"SELECT v.place FROM (VALUES {values}) AS v(place, key)"
         f" ANTI JOIN {relation} AS e ON e.{key} = v.key ORDER BY v.place"
@@ -209,6 +213,7 @@ def _anchors(
         num_validation=validation,
         num_test=test,
         num_train=train,
+        is_empty=asked.is_empty,
     )
     if not anchors.train:
         found = len(anchors.test) + len(anchors.validation)
@@ -252,5 +257,3 @@ def _choices(db: Database, query: PredictiveQuery) -> Candidates | None:
     if parent is None:
         return Candidates(column.table, column.name)
     return Candidates(parent, str(db.schema.tables[parent].pkey_col))
-
-

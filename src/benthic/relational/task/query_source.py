@@ -87,15 +87,23 @@ class Asked:
         """How many entity-times a SELECT asks."""
         return int(self.db.query(f"SELECT count(*) FROM ({seeds})")[0][0])
 
+    def is_empty(self, time: pd.Timestamp) -> bool:
+        """Whether no entity has a label at an anchor: no race was held in winter."""
+        if not self.labels.may_be_undefined:
+            return False
+        seeds = entities_at(self.db, self.table, [time])
+        labelled = self.labels.labelled(f"({seeds})", keep_all=False)
+        kept = f"label IS NOT NULL AND assumed AND NOT {self._no_set}"
+        return not self.db.query(f"SELECT 1 FROM ({labelled}) WHERE {kept} LIMIT 1")
+
     def answered(self, seeds: str) -> tuple[ExampleTable, dict[str, int]]:
         """The seeds whose label is defined, and how many were left out and why."""
         labelled = self.labels.labelled(f"({seeds})", keep_all=False)
         table = ExampleTable(self.db, labelled)
-        unknown, untrue = "label IS NULL", "NOT assumed"
-        empty = "len(label) = 0" if self._is_ranking else "FALSE"
+        known, empty = "label IS NOT NULL", self._no_set
         rows, undefined, none, failed = table.row(
-            f"count(*), count(*) FILTER ({unknown}), count(*) FILTER ({empty}),"
-            f" count(*) FILTER (NOT ({unknown}) AND {untrue} AND ({empty}) IS NOT TRUE)"
+            f"count(*), count(*) FILTER (NOT ({known})), count(*) FILTER ({empty}),"
+            f" count(*) FILTER ({known} AND NOT assumed AND NOT {empty})"
         )
         missed = self.num_seeds(seeds) * self.labels.frames - rows
         counts = (missed, undefined, none, failed)
@@ -104,14 +112,16 @@ class Asked:
         kept = ExampleTable(
             self.db,
             f"SELECT entity, anchor_time{frame}, label FROM {table.name}"
-            f" WHERE label IS NOT NULL AND assumed AND ({empty}) IS NOT TRUE"
+            f" WHERE {known} AND assumed AND NOT {empty}"
             f" ORDER BY anchor_time, entity{frame}",
         )
         return kept, dropped
 
     @property
-    def _is_ranking(self) -> bool:
-        return self.labels.task_type is TaskType.ranking
+    def _no_set(self) -> str:
+        """SQL: whether a label is a set of nothing, of which no order can be scored."""
+        is_ranking = self.labels.task_type is TaskType.ranking
+        return "COALESCE(len(label) = 0, FALSE)" if is_ranking else "FALSE"
 
     def finished(
         self, parts: Sequence[ExampleTable], dropped: dict[str, int], *, sampled: bool
@@ -223,7 +233,9 @@ class StandingExamples:
         test_share: Of the rows.
     """
 
-    def __init__(self, asked: Asked, validation_share: float, test_share: float) -> None:
+    def __init__(
+        self, asked: Asked, validation_share: float, test_share: float
+    ) -> None:
         self.asked = asked
         self.shares = {"validation": validation_share, "test": test_share}
         self._answered: tuple[ExampleTable, dict[str, int]] | None = None

@@ -14,6 +14,7 @@ import yaml
 from benthic.errors import InputError
 from benthic.relational.database import Database
 from benthic.relational.query import TaskType
+from benthic.relational.sources.relbench_folder import read_manifest
 from benthic.relational.sql import literal, quoted
 from benthic.relational.task.anchors import entities_at
 from benthic.relational.task.example_table import ExampleTable
@@ -106,10 +107,14 @@ class Manifest:
         name = str(facts.get("name", "task"))
         kind = facts.get("kind", "forecast")
         if kind not in KINDS:
-            raise InputError("task", f"{name}, of kind {kind}", f"use {' or '.join(KINDS)}")
+            raise InputError(
+                "task", f"{name}, of kind {kind}", f"use {' or '.join(KINDS)}"
+            )
         if facts.get("task_type") not in TASK_TYPES:
             known = ", ".join(TASK_TYPES)
-            raise InputError("task", f"task_type {facts.get('task_type')}", f"use {known}")
+            raise InputError(
+                "task", f"task_type {facts.get('task_type')}", f"use {known}"
+            )
         table = facts.get("entity_table", facts.get("src_entity_table"))
         if table not in db.schema.tables or db.schema.tables[table].pkey_col is None:
             raise InputError("task", f"entity table {table}", "name a table with a key")
@@ -182,7 +187,9 @@ class RelBenchExamples:
             table = self.db.schema.tables[self.manifest.entity_table]
             seeds = entities_at(self.db, table, [pd.Timestamp(self.db.end_time)])
             return Examples(
-                ExampleTable(self.db, f"SELECT *, TRUE AS matches_where FROM ({seeds}) {order}"),
+                ExampleTable(
+                    self.db, f"SELECT *, TRUE AS matches_where FROM ({seeds}) {order}"
+                ),
                 {},
             )
         sql = self.computed(split) if self.folder is None else self._stored(split)
@@ -191,8 +198,9 @@ class RelBenchExamples:
     def labels(self, seeds: str) -> str:
         """SQL: what became of these seeds; NULL where the task has no example."""
         times = f"SELECT DISTINCT anchor_time AS timestamp FROM {seeds}"
-        return f"SELECT s.*, l.label FROM {seeds} AS s LEFT JOIN ({self._sql(times)}) AS l" + (
-            " ON l.entity = s.entity AND l.anchor_time = s.anchor_time"
+        return (
+            f"SELECT s.*, l.label FROM {seeds} AS s LEFT JOIN ({self._sql(times)}) AS l"
+            + (" ON l.entity = s.entity AND l.anchor_time = s.anchor_time")
         )
 
     def computed(self, split: str) -> str:
@@ -234,7 +242,9 @@ class RelBenchExamples:
 
     def _first(self) -> pd.Timestamp:
         firsts = [
-            self.db.query(f'SELECT min("_time") FROM {self.db.relation(table.name, [])}')
+            self.db.query(
+                f'SELECT min("_time") FROM {self.db.relation(table.name, [])}'
+            )
             for table in self.db.schema.tables.values()
             if table.time_col is not None
         ]
@@ -244,7 +254,9 @@ class RelBenchExamples:
         name = {"validation": "val"}.get(split, split)
         path = Path(str(self.folder)) / f"{name}.parquet"
         if not path.is_file():
-            raise InputError("task", f"no {path.name} in {path.parent}", "check the folder")
+            raise InputError(
+                "task", f"no {path.name} in {path.parent}", "check the folder"
+            )
         return self.manifest.renamed(f"read_parquet({literal(str(path))})")
 
     def _sql(self, times: str) -> str:
@@ -316,19 +328,19 @@ _BUILT = {str(DRIVER_CIRCUIT_COMPETE["name"]): DRIVER_CIRCUIT_COMPETE}
 """Tasks of RelBench that a folder need not hold: their SQL makes them."""
 
 
-def load_relbench_task(db: Database, name: str, folder: str | Path | None = None) -> Task:
+def load_relbench_task(db: Database, name: str, folder: str | Path) -> Task:
     """A task of a RelBench folder, its examples as RelBench publishes them.
 
     Args:
         db: The database of the same folder.
         name: Of the task: a folder in ``tasks``, or ``driver-circuit-compete``.
-        folder: The RelBench folder; where the database was opened by default.
+        folder: The RelBench folder.
 
     Raises:
         InputError: There is no such task, or its manifest cannot be used.
     """
-    root = Path(str(folder if folder is not None else db.source))
-    manifest = _read(root / "manifest.yaml")
+    root = Path(folder)
+    manifest = read_manifest(root)
     cuts = (
         pd.Timestamp(manifest["val_timestamp"]),
         pd.Timestamp(manifest["test_timestamp"]),
@@ -348,7 +360,11 @@ def _read(path: Path) -> Mapping[str, Any]:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         first = str(error).splitlines()[0]
-        raise InputError("task", f"{path}: {first}", "give a RelBench folder") from error
+        raise InputError(
+            "task", f"{path}: {first}", "give a RelBench folder"
+        ) from error
     if not isinstance(found, Mapping):
-        raise InputError("task", f"{path}, which is no mapping", "give a RelBench folder")
+        raise InputError(
+            "task", f"{path}, which is no mapping", "give a RelBench folder"
+        )
     return found

@@ -25,7 +25,11 @@ class Required:
 
 
 def check_training(
-    labels: LabelQuery, made: Examples, considered: int, anchors: int, required: Required
+    labels: LabelQuery,
+    made: Examples,
+    considered: int,
+    anchors: int,
+    required: Required,
 ) -> None:
     """Nothing, if a model can learn from these examples.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -32,6 +32,7 @@ class Examples:
     dropped: Mapping[str, int]
 
 
+@runtime_checkable
 class ExampleSource(Protocol):
     """Where a task's examples come from."""
 
@@ -188,14 +189,18 @@ class Task:
         """
         if self.choices is None:
             raise InputError(
-                "task", f"{self.name}, of type {self.task_type}", "rank or classify a list"
+                "task",
+                f"{self.name}, of type {self.task_type}",
+                "rank or classify a list",
             )
         table, column = self.choices.table, quoted(self.choices.column)
-        seen = f'"_time" <= TIMESTAMP \'{time.isoformat(sep=" ")}\''
+        seen = f"\"_time\" <= TIMESTAMP '{time.isoformat(sep=' ')}'"
         if self.db.schema.tables[table].time_col is None:
             seen = f'({seen} OR "_time" IS NULL)'
         relation = self.db.relation(table, [self.choices.column])
-        is_list = self.db.schema.tables[table].columns[self.choices.column].dtype[-2:] == "[]"
+        is_list = (
+            self.db.schema.tables[table].columns[self.choices.column].dtype[-2:] == "[]"
+        )
         value = f"unnest({column})" if is_list else column
         found = self.db.query(
             f"SELECT DISTINCT value FROM (SELECT {value} AS value FROM {relation}"

@@ -1,0 +1,366 @@
+"""The front door: a database and a query to predictions, evaluation, explanation."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benthic.errors import InputError
+from benthic.relational.answer_file import write_answers
+from benthic.relational.database import Database
+from benthic.relational.engines import FitReport, Options, load_engine
+from benthic.relational.engines.features import silent
+from benthic.relational.engines.folder import MARK, whole_folder
+from benthic.relational.explaining import Explanation, explain_entity, explain_query
+from benthic.relational.judging import Evaluation, judge
+from benthic.relational.learning import Fitted, for_each, learn, with_frames
+from benthic.relational.query import PredictiveQuery
+from benthic.relational.schema_change import schema_changes, written_schema
+from benthic.relational.task import Task, make_task
+
+AnchorTime = str | dt.datetime | None
+
+_COHORT = 1_000
+"""Entities that few, or one part of many, are compared with."""
+
+_FACTS = "predictor.json"
+
+
+@dataclass
+class Predictor:
+    """Answers predictive queries about a database.
+
+    The first call for a query fits an engine, later ones use it. Nothing is written
+    into the database, and nothing that is later than the anchor time is read.
+
+    Args:
+        db: The database.
+        options: How the engine learns.
+        fit_dir: Where an interrupted fit finds its finished parts again.
+        progress: Told of each step in a few words.
+
+    Example:
+        >>> import numpy as np
+        >>> days = pd.date_range("2026-01-01", periods=300, freq="D")
+        >>> customer = np.arange(300) * 7 % 20
+        >>> shop = {
+        ...     "customers": pd.DataFrame({"customer_id": range(20)}),
+        ...     "orders": pd.DataFrame(
+        ...         {"order_id": range(300), "customer_id": customer, "placed_at": days}
+        ...     ),
+        ... }
+        >>> p = Predictor(Database.open(shop), Options(num_models=1))
+        >>> query = "PREDICT COUNT(orders.*, 0, 14, days) FOR customers.customer_id = 3"
+        >>> list(p.predict(query).columns)
+        ['entity', 'anchor_time', 'prediction', 'lower', 'upper']
+    """
+
+    db: Database
+    options: Options = field(default_factory=Options)
+    fit_dir: str | Path | None = None
+    progress: Callable[[str], None] = silent
+    _fitted: dict[str, Fitted] = field(default_factory=dict, init=False, repr=False)
+
+    def fit(
+        self, query: PredictiveQuery | str, *, anchor_time: AnchorTime = "auto"
+    ) -> FitReport:
+        """Learns to answer a query from the past of the anchor time.
+
+        Args:
+            query: Text, or a parsed query.
+            anchor_time: When predictions will be made: a time; ``"entity"`` for each
+                row's own; None for the end of the data; ``"auto"``: the end of the
+                data, or for a static target of events each row's own time.
+
+        Raises:
+            QueryError: If the query is wrong or the data cannot teach an answer.
+        """
+        return self._fit(self._task(query, anchor_time)).report
+
+    def predict(
+        self, query: PredictiveQuery | str, *, anchor_time: AnchorTime = "auto"
+    ) -> pd.DataFrame:
+        """One row per entity: what will be, as far as the data tell.
+
+        ``entity``, ``anchor_time``, ``prediction``, and by the type of the target
+        ``probability``, ``probability_<class>``, ``lower`` and ``upper`` (a 90 %
+        interval) or ``scores``. Named entities that fail the query's WHERE come back
+        with ``matches_where`` False.
+
+        Args:
+            query: Text, or a parsed query.
+            anchor_time: As for :meth:`fit`.
+        """
+        parts = list(self.predictions(query, anchor_time=anchor_time))
+        if not parts:
+            raise InputError(
+                "query",
+                "no entity that it asks about at the anchor time",
+                "give an earlier anchor_time, or drop WHERE",
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def predictions(
+        self, query: PredictiveQuery | str, *, anchor_time: AnchorTime = "auto"
+    ) -> Iterator[pd.DataFrame]:
+        """The same in parts, so that millions of entities need no memory.
+
+        Args:
+            query: Text, or a parsed query.
+            anchor_time: As for :meth:`fit`.
+        """
+        task = self._task(query, anchor_time)
+        fitted = self._fitted.get(self._name(task)) or self._fit(task)
+        engine = fitted.engine
+        if task.assumed_values:
+            engine = engine.on(
+                self.db.altered(task.entity_table, values=task.assumed_values)
+            )
+        cohort = self._cohort(task, anchor_time)
+        total, done = task.count("now"), 0
+        for seeds in task.seeds("now"):
+            asked = with_frames(seeds, task.num_frames)
+            known = asked[["entity", "anchor_time", *_frame(asked)]]
+            found = engine.predict(known, cohort=cohort)
+            flags = asked[["matches_where"]] if _has_failures(task, asked) else None
+            yield pd.concat([known, found, flags], axis=1)
+            done += len(seeds)
+            self.progress(f"predicted {done:,} of {total:,}")
+
+    def predict_to(
+        self,
+        path: str | Path,
+        query: PredictiveQuery | str,
+        *,
+        anchor_time: AnchorTime = "auto",
+    ) -> int:
+        """Writes the predictions into a Parquet, CSV or JSON file; the number of rows.
+
+        Args:
+            path: The file; it appears whole or not at all.
+            query: Text, or a parsed query.
+            anchor_time: As for :meth:`fit`.
+        """
+        parts = self.predictions(query, anchor_time=anchor_time)
+        return write_answers(path, parts)
+
+    def evaluate(
+        self,
+        query: PredictiveQuery | str,
+        *,
+        regime: str = "rolling",
+        anchor_time: AnchorTime = "auto",
+        test_anchors: int = 1,
+        validation_anchors: int = 1,
+        backtest: bool = False,
+        num_resamples: int = 200,
+    ) -> Evaluation:
+        """What answers would have been worth, had they been given in the past.
+
+        Examples are split by time: training, then validation, then test anchors.
+
+        Args:
+            query: Text, or a parsed query.
+            regime: ``"rolling"``: each prediction sees the rows up to its own anchor;
+                ``"frozen"``: only those up to the first evaluated anchor.
+            anchor_time: Look no later than this.
+            test_anchors: How many anchors to evaluate at.
+            validation_anchors: How many before them choose the settings.
+            backtest: Fit anew for each test anchor instead of once.
+            num_resamples: Resamples of entities for the intervals.
+        """
+        task = make_task(
+            self.db,
+            for_each(self._parsed(query)),
+            anchor_time=anchor_time,
+            test_anchors=test_anchors,
+            validation_anchors=validation_anchors,
+        )
+        return judge(
+            task,
+            self.options,
+            regime=regime,
+            backtest=backtest,
+            num_resamples=num_resamples,
+            progress=self.progress,
+        )
+
+    def explain(
+        self,
+        query: PredictiveQuery | str,
+        entity: Any = None,
+        *,
+        anchor_time: AnchorTime = "auto",
+    ) -> Explanation:
+        """Which tables, paths and rows moved a prediction, or matter on the whole.
+
+        Args:
+            query: Text, or a parsed query.
+            entity: Whose prediction; None for the query on the whole, unless it names
+                one entity itself.
+            anchor_time: As for :meth:`fit`.
+        """
+        asked = self._parsed(query)
+        if entity is not None:
+            asked = replace(asked, entities=(entity,))
+        task = self._task(asked, anchor_time)
+        fitted = self._fitted.get(self._name(task)) or self._fit(task)
+        if asked.entities is None:
+            return explain_query(fitted)
+        seeds = task.now().head(1)[["entity", "anchor_time"]]
+        cohort = self._cohort(task, anchor_time)
+        self.progress("leaving rows out, one at a time")
+        return explain_entity(
+            fitted, seeds, seeds if cohort is None else cohort, task.num_frames
+        )
+
+    def save(
+        self, folder: str | Path, query: PredictiveQuery | str | None = None
+    ) -> None:
+        """Writes a fitted engine, without pickle; whole or not at all.
+
+        Args:
+            folder: To be made, or a saved predictor's to be replaced.
+            query: Which one, if several were fitted.
+
+        Raises:
+            InputError: If nothing was fitted, or the folder cannot be written.
+        """
+        fitted = self._chosen(query)
+        facts = {
+            "benthic": version("benthic"),
+            "query": str(fitted.query),
+            "schema": written_schema(self.db.schema),
+        }
+        with whole_folder(folder) as made:
+            fitted.engine.save(made / "engine")
+            (made / _FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+            # By this file a folder is known that may be replaced.
+            (made / MARK).write_text("{}", encoding="utf-8")
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        db: Database,
+        *,
+        progress: Callable[[str], None] = silent,
+    ) -> Predictor:
+        """Reads a saved predictor.
+
+        Args:
+            folder: Where it was saved.
+            db: The database to predict on; of the same schema, perhaps with more rows.
+            progress: Told of each step.
+
+        Raises:
+            InputError: If there is none, or the schema changed so that it does not fit.
+        """
+        place = Path(folder)
+        try:
+            facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
+            query, schema = facts["query"], facts["schema"]
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                "folder",
+                f"{folder}, no saved predictor",
+                "name a folder that was saved",
+            ) from error
+        changes = schema_changes(schema, db.schema)
+        if changes:
+            more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
+            raise InputError(
+                "database",
+                "another schema than the model was fitted on: "
+                + "; ".join(changes[:5])
+                + more,
+                "fit anew, or correct the schema by overrides",
+            )
+        engine = load_engine(place / "engine", db)
+        if engine.report is None:
+            raise InputError("folder", f"{folder}, an unfinished fit", "fit it again")
+        made = cls(db, engine.options, progress=progress)
+        parsed = PredictiveQuery.parse(query, db.schema)
+        made._fitted[query] = Fitted(parsed, engine, engine.report)
+        return made
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """What was fitted."""
+        return tuple(self._fitted)
+
+    def _parsed(self, query: PredictiveQuery | str) -> PredictiveQuery:
+        text = query if isinstance(query, str) else query.text or str(query)
+        parsed = PredictiveQuery.parse(text, self.db.schema)
+        if not isinstance(query, str):
+            return replace(parsed, entities=query.entities)
+        return parsed
+
+    def _task(self, query: PredictiveQuery | str, anchor_time: AnchorTime) -> Task:
+        parsed = self._parsed(query)
+        return make_task(self.db, parsed, anchor_time=anchor_time, test_anchors=0)
+
+    @staticmethod
+    def _name(task: Task) -> str:
+        assert task.query is not None
+        return str(for_each(task.query))
+
+    def _fit(self, task: Task) -> Fitted:
+        self.progress("collecting labels of the past")
+        fitted = learn(
+            task,
+            task.train(),
+            task.validation(),
+            self.options,
+            fit_dir=self.fit_dir,
+            progress=self.progress,
+        )
+        self._fitted[self._name(task)] = fitted
+        return fitted
+
+    def _cohort(self, task: Task, anchor_time: AnchorTime) -> pd.DataFrame | None:
+        """Whom entities are compared with, where they are not all there at once."""
+        query = task.query
+        assert query is not None
+        if query.entities is None and task.count("now") <= len(
+            next(task.seeds("now"), ())
+        ):
+            return None
+        everybody = make_task(
+            self.db, for_each(query), anchor_time=anchor_time, test_anchors=0
+        )
+        some = next(everybody.seeds("now"), None)
+        if some is None:
+            return None
+        known = some[["entity", "anchor_time"]]
+        if len(known) > _COHORT:
+            known = known.sample(_COHORT, random_state=0).sort_index()
+        return known.reset_index(drop=True)
+
+    def _chosen(self, query: PredictiveQuery | str | None) -> Fitted:
+        if query is not None:
+            name = str(for_each(self._parsed(query)))
+            if name in self._fitted:
+                return self._fitted[name]
+            raise InputError("query", "one that was not fitted", "fit it first")
+        if len(self._fitted) != 1:
+            found = f"{len(self._fitted)} fitted queries"
+            raise InputError("query", found, "fit one, or say which to save")
+        return next(iter(self._fitted.values()))
+
+
+def _frame(seeds: pd.DataFrame) -> list[str]:
+    return ["frame"] if "frame" in seeds else []
+
+
+def _has_failures(task: Task, seeds: pd.DataFrame) -> bool:
+    query = task.query
+    is_asked = query is not None and query.entities is not None
+    return is_asked and query.where is not None and "matches_where" in seeds

@@ -1,0 +1,263 @@
+"""The features of an entity at a time follow from the rows of that time, to the bit."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.relational.bare_tables import relational_folder
+from tests.relational.features.stores import START, changed_after, frames, opened, seeds
+
+from benthic.errors import InputError
+from benthic.relational.database import Database
+from benthic.relational.features.relational_features import RelationalFeatures
+
+MONTH = dt.timedelta(days=30)
+
+
+def fitted(tables, train, **options):
+    made = RelationalFeatures(opened(tables), "people", "person_id", **options)
+    return made.fit(train, horizon=MONTH)
+
+
+def test_there_is_one_float32_row_per_seed_in_the_order_of_the_seeds():
+    tables = frames(0)
+    train = seeds(tables, [40, 80, 120])
+    made = fitted(tables, train)
+    shuffled = train.sample(frac=1, random_state=1)
+    found = made.transform(train)
+    again = made.transform(shuffled)
+    assert (found.dtypes == np.float32).all()
+    assert list(found.columns) == [f.name for f in made.features]
+    assert len({f.name for f in made.features}) == len(made.features)
+    pd.testing.assert_frame_equal(again, found.loc[shuffled.index])
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(["perturb", "delete", "invent"]),
+    st.sampled_from(["later rows", "later than the cut"]),
+    st.booleans(),
+)
+def test_no_row_later_than_the_seed_moves_a_feature(seed, how, regime, strict):
+    tables = frames(seed)
+    train = seeds(tables, [40, 70, 100])
+    asked = seeds(tables, [130]).drop(columns="label")
+    moment = START + pd.Timedelta(days=130)
+    if regime == "later than the cut":
+        moment = START + pd.Timedelta(days=110)
+        asked = asked.assign(cut_time=moment)
+    if strict and regime == "later rows":
+        moment -= pd.Timedelta(seconds=1)
+    before = fitted(tables, train, strict=strict)
+    after = fitted(changed_after(tables, moment, how, seed), train, strict=strict)
+    assert before.features == after.features
+    assert _same(before.transform(asked), after.transform(asked))
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 10_000), st.sampled_from(["perturb", "delete", "invent"]))
+def test_a_plan_once_made_reads_no_later_row_for_an_early_seed(seed, how):
+    tables = frames(seed)
+    train = seeds(tables, [40, 70, 100, 150])
+    made = fitted(tables, train)
+    early = train[train["anchor_time"] == START + pd.Timedelta(days=70)]
+    moment = START + pd.Timedelta(days=70)
+    other = RelationalFeatures.from_state(
+        opened(changed_after(tables, moment, how, seed)), made.state()
+    )
+    assert _same(made.transform(early), other.transform(early))
+
+
+def test_rows_at_the_seed_time_are_seen_unless_strict():
+    tables = frames(3)
+    at = tables["visits"]["at"].iloc[30]
+    who = tables["visits"]["person_id"].iloc[30]
+    seed = pd.DataFrame({"entity": [who], "anchor_time": [at]})
+    train = seeds(tables, [40, 80, 120])
+    visits = tables["visits"]
+    own = visits[visits["person_id"] == who]
+    for strict, rows in ((False, own["at"] <= at), (True, own["at"] < at)):
+        found = fitted(tables, train, strict=strict).transform(seed)
+        assert found["visits.person_id count all"].item() == rows.sum()
+
+
+def test_the_cutoff_is_the_end_of_the_database():
+    tables = frames(4)
+    train = seeds(tables, [40, 80])
+    cut = START + pd.Timedelta(days=90)
+    asked = seeds(tables, [150]).drop(columns="label")
+    frozen = fitted(tables, train, cutoff=cut.to_pydatetime())
+    cut_by_hand = fitted(tables, train).transform(asked.assign(cut_time=cut))
+    assert _same(frozen.transform(asked), cut_by_hand)
+    deleted = changed_after(tables, cut, "delete", 0)
+    assert _same(
+        frozen.transform(asked),
+        fitted(deleted, train).transform(asked.assign(cut_time=cut)),
+    )
+
+
+def test_windows_agree_with_pandas():
+    tables = frames(5)
+    train = seeds(tables, [60, 120, 180])
+    found = fitted(tables, train).transform(train)
+    visits = tables["visits"]
+    window = next(c for c in found if c.startswith("visits.person_id.spent sum "))
+    days = float(window.split()[-2])
+    for i, seed in train.iterrows():
+        own = visits[
+            (visits["person_id"] == seed["entity"])
+            & (visits["at"] <= seed["anchor_time"])
+        ]
+        recent = own[own["at"] > seed["anchor_time"] - pd.Timedelta(days=days)]
+        row = found.loc[i]
+        assert row["visits.person_id count all"] == len(own)
+        assert row[window] == pytest.approx(recent["spent"].sum(), abs=1e-5)
+        last = own["spent"].tail(5)
+        for aggregate in ("mean", "std", "min", "max"):
+            assert row[f"visits.person_id.spent {aggregate} last 5"] == pytest.approx(
+                last.agg(aggregate), abs=1e-5, nan_ok=True
+            )
+
+
+def test_a_label_is_history_only_once_it_was_observed():
+    tables = frames(6)
+    train = seeds(tables, [40, 55, 100])
+    found = fitted(tables, train).transform(train)
+    counts = found["label history.person_id count all"].to_numpy().reshape(3, -1)
+    assert (counts == [[0], [0], [2]]).all()
+
+
+def test_new_labels_join_the_history():
+    tables = frames(7)
+    train = seeds(tables, [40, 80])
+    made = fitted(tables, train)
+    later = seeds(tables, [120])
+    asked = seeds(tables, [160]).drop(columns="label")
+    new = later.assign(observed_at=later["anchor_time"] + MONTH)
+    name = "label history.person_id count all"
+    assert (made.transform(asked)[name] == 2).all()
+    assert (made.transform(asked, history=new)[name] == 3).all()
+
+
+def test_a_cohort_tells_one_seed_what_the_whole_table_would():
+    tables = frames(8)
+    train = seeds(tables, [40, 80, 120])
+    made = fitted(tables, train)
+    everybody = seeds(tables, [150]).drop(columns="label")
+    one = everybody.iloc[[2]]
+    assert _same(
+        made.transform(one, cohort=everybody), made.transform(everybody).iloc[[2]]
+    )
+
+
+def test_chunks_change_nothing():
+    tables = frames(9)
+    train = seeds(tables, [40, 80, 120])
+    small = fitted(tables, train, chunk_size=5)
+    assert _same(small.transform(train), fitted(tables, train).transform(train))
+
+
+def test_the_state_is_json_and_comes_back():
+    tables = frames(10)
+    train = seeds(tables, [40, 80, 120])
+    made = fitted(tables, train, strict=True)
+    state = json.loads(json.dumps(made.state()))
+    again = RelationalFeatures.from_state(opened(tables), state)
+    assert again.features == made.features
+    assert _same(again.transform(train), made.transform(train))
+
+
+def test_an_unknown_entity_has_no_history():
+    tables = frames(11)
+    made = fitted(tables, seeds(tables, [40, 80]))
+    asked = pd.DataFrame({"entity": [999], "anchor_time": [START + 3 * MONTH]})
+    assert made.transform(asked)["visits.person_id count all"].item() == 0
+
+
+def test_classes_as_labels_become_one_history_each():
+    tables = frames(12)
+    train = seeds(tables, [40, 80, 120])
+    train["label"] = np.where(train["label"], "red", "blue")
+    made = fitted(tables, train)
+    assert any("label = red" in str(f.column) for f in made.features)
+
+
+def test_seeds_without_a_needed_column_are_refused():
+    tables = frames(13)
+    made = RelationalFeatures(opened(tables), "people", "person_id")
+    with pytest.raises(InputError, match="anchor_time"):
+        made.fit(pd.DataFrame({"entity": [1]}))
+    with pytest.raises(InputError, match="call fit first"):
+        made.transform(seeds(tables, [40]))
+
+
+@pytest.mark.parametrize("how", ["delete", "perturb"])
+def test_on_rel_f1_no_later_row_moves_a_feature(how):
+    folder = relational_folder() / "rel-f1"
+    train = _rel_f1_seeds(folder, "train").tail(300)
+    asked = _rel_f1_seeds(folder, "val").head(24)
+    moment = asked["anchor_time"].max()
+    with Database.open(folder) as db:
+        tables = {
+            name: db.frame(f"SELECT * FROM {db.relation(name)} ORDER BY _row")
+            for name in db.schema.tables
+        }
+        declared = _declared(db)
+    later = {name: _without_later(rows, moment, how) for name, rows in tables.items()}
+    found = []
+    for frames_ in (tables, later):
+        plain = {n: f.drop(columns=["_time", "_row"]) for n, f in frames_.items()}
+        with Database.open(plain, overrides=declared) as db:
+            made = RelationalFeatures(db, "drivers", "driverId", strict=True)
+            found.append(made.fit(train, horizon=MONTH).transform(asked))
+    assert _same(*found)
+
+
+def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    return list(one.columns) == list(other.columns) and one.to_numpy().tobytes() == (
+        other.to_numpy().tobytes()
+    )
+
+
+def _rel_f1_seeds(folder, split):
+    rows = pd.read_parquet(folder / "tasks" / "driver-top3" / f"{split}.parquet")
+    return pd.DataFrame(
+        {
+            "entity": rows["driverId"],
+            "anchor_time": rows["date"],
+            "label": rows["qualifying"],
+        }
+    )
+
+
+def _declared(db):
+    return {
+        "tables": {
+            name: {
+                "pkey": table.pkey_col,
+                "time": table.time_col,
+                "end_time": None,
+                "fkeys": table.fkey_col_to_pkey_table,
+                "stypes": {c.name: str(c.stype) for c in table.columns.values()},
+            }
+            for name, table in db.schema.tables.items()
+        }
+    }
+
+
+def _without_later(rows, moment, how):
+    late = rows["_time"] > moment
+    if how == "delete":
+        return rows[~late]
+    rows = rows.copy()
+    for name in rows.columns:
+        if name in ("points", "position", "grid", "positionOrder", "laps", "wins"):
+            rows.loc[late, name] = 77
+    return rows

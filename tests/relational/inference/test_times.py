@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+from tests.relational.bare_tables import Tables, inferred, texts
+
+from benthic.relational.inference.profile import profile
+from benthic.relational.inference.times import (
+    Reading,
+    read_times,
+    without_sentinels,
+)
+
+NOON = dt.datetime(2021, 3, 4, 12)
+
+
+def read(sql_or_values, name: str = "at") -> list[dt.datetime | None] | None:
+    """A column's values as its reading gives them; None if it is no time."""
+    source = (
+        f'(SELECT {sql_or_values} AS "{name}")'
+        if isinstance(sql_or_values, str)
+        else pd.DataFrame({name: sql_or_values})
+    )
+    tables = Tables({"t": source})
+    table = tables.declared.tables["t"]
+    found, _ = read_times(table, profile(table, tables), tables)
+    if name not in found:
+        return None
+    return [row[0] for row in tables.query(f"SELECT {found[name].sql(name)} FROM t")]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "TIMESTAMP '2021-03-04 12:00'",
+        "TIMESTAMP_NS '2021-03-04 12:00:00'",
+        "TIMESTAMP_S '2021-03-04 12:00:00'",
+        "TIMESTAMPTZ '2021-03-04 14:00+02'",
+        "'2021-03-04 12:00:00'",
+        "' 2021-03-04T12:00:00Z '",
+        "'2021-03-04T14:00:00+02:00'",
+        "'04.03.2021 12:00'",
+        "'2021/03/04 12:00:00'",
+        "'Mar 4, 2021 12:00'",
+        "1614859200",
+        "1614859200.0",
+        "1614859200000",
+        "1614859200000000",
+        "1614859200000000000",
+    ],
+)
+def test_a_time_is_read_whatever_it_is_stored_as(sql):
+    assert read(sql) == [NOON]
+
+
+@pytest.mark.parametrize("sql", ["DATE '2021-03-04'", "20210304", "'20210304'"])
+def test_a_date_is_the_beginning_of_its_day(sql):
+    assert read(sql, "order_date") == [NOON.replace(hour=0)]
+
+
+@pytest.mark.parametrize(
+    "sql", ["TIME '12:00'", "'12:00:00'", "2021", "12", "'abc'", "'1-2'", "1.5"]
+)
+def test_what_is_no_time_is_not_read_as_one(sql):
+    assert read(sql) is None
+
+
+def test_a_number_needs_a_name_that_says_time():
+    assert read("1614859200", "balance") is None
+    assert read("1614859200", "starttime") == [NOON]
+
+
+def test_one_bad_text_in_a_hundred_is_borne_and_two_are_not():
+    values = ["2021-03-04 12:00"] * 198
+    assert read([*values, "soon", "2021-03-04"])[-2] is None
+    assert read([*values, "soon", "later", "never"]) is None
+
+
+def test_blank_texts_are_no_times():
+    assert read(["2021-03-04 12:00", "", " "]) == [NOON, None, None]
+
+
+def test_day_and_month_that_cannot_be_told_apart_are_asked_for():
+    frame = pd.DataFrame({"id": [1, 2], "date": ["01/02/2021", "03/04/2021"]})
+    schema = inferred({"t": frame})
+    assert schema.tables["t"].time_col is None
+    assert "fit %d/%m/%Y and %m/%d/%Y alike" in texts(schema, "t", "date")
+    assert read(["01/02/2021", "25/04/2021"])[1] == dt.datetime(2021, 4, 25)
+
+
+def test_infinite_times_are_null():
+    values = "unnest([TIMESTAMP 'infinity', TIMESTAMP '2021-03-04 12:00'])"
+    assert read(values) == [None, NOON]
+
+
+def test_sentinels_are_null_where_they_mean_unknown():
+    tables = Tables(
+        {"t": "(SELECT unnest([TIMESTAMP '1970-01-01', '9999-12-31', '2020-01-01']) t)"}
+    )
+    for epoch_zero, kept in ((True, 1), (False, 2)):
+        reading = without_sentinels("t", Reading("", ""), epoch_zero=epoch_zero)
+        assert tables.query(f"SELECT count({reading.sql('t')}) FROM t") == [(kept,)]

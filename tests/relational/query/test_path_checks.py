@@ -1,0 +1,114 @@
+"""Rows belong to one entity, columns to one row, or the message says why not."""
+
+from __future__ import annotations
+
+import pytest
+from tests.relational.query.asking import asked, customers, error_of, filtered, place_of
+from tests.relational.query.schemas import BANK, SHOP, schema, table
+
+STAFF = schema(
+    table("staff", "id:K boss:k pay hired:T", boss="staff"),
+    table("islands", "id:K size born:T"),
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "place", "message"),
+    [
+        ("COUNT(customers.*, 0, 9)", "customers.*",
+         "a customer has no rows of customers but itself"),
+        ("COUNT(regions.*, 0, 9)", "regions.*",
+         "a customer points to one region, not to many"),
+        ("SUM(products.price, 0, 9)", "products.price",
+         "one product can belong to many customers, so its price has no single "
+         "customer"),
+        ("SUM(products.price + 1, 0, 9)", "products.price + 1",
+         "one product can belong to many customers, so it has no single customer"),
+        ("SUM(orders.total * reviews.stars, 0, 9)", "orders.total * reviews.stars",
+         "no row has a value of orders and reviews at once"),
+        ("COUNT(orders.* WHERE products.price > 3, 0, 9)", "products.price",
+         "an order has no single products.price"),
+        ("COUNT(orders.* VIA orders.total, 0, 9)", "orders.total",
+         "orders.total points at no table"),
+        ("COUNT(order_items.* VIA order_items.product_id, 0, 9)",
+         "order_items.product_id",
+         "order_items does not reach customers by order_items.product_id"),
+        ("regions.country", "regions.country",
+         "regions.country as target for customers is not supported yet"),
+        ("orders.total", "orders.total", "a customer has no single orders.total"),
+    ],
+)  # fmt: skip
+def test_rows_that_have_no_single_entity_are_refused(target, place, message):
+    error = error_of(customers(target))
+
+    assert (error.kind, error.message, place_of(error)) == ("path", message, place)
+    assert error.others == ()
+
+
+def test_tables_that_nothing_joins_are_said_to_be_apart():
+    error = error_of("PREDICT SUM(islands.size, 0, 9) FOR EACH staff.id", STAFF)
+
+    assert error.message == "islands does not reach staff by foreign keys"
+
+
+def test_a_self_reference_is_a_chain_of_one_key():
+    assert asked("PREDICT COUNT(staff.*, 0, 9) FOR EACH staff.id", STAFF)
+
+
+def test_via_chooses_a_way_and_each_way_is_offered():
+    error = error_of("PREDICT COUNT(payments.*, 0, 9) FOR EACH clients.client_id", BANK)
+
+    assert error.message == "payments reaches clients in two ways"
+    assert error.expected == "VIA payments.from_account or VIA payments.to_account"
+    mended = error.suggestion.removeprefix("for example: ")
+    assert asked(f"PREDICT {mended} FOR EACH clients.client_id", BANK)
+
+
+def test_a_way_without_any_time_is_refused_at_the_argument():
+    text = "PREDICT COUNT(products.*, 0, 9) FOR EACH categories.category_id"
+
+    error = error_of(text, SHOP)
+
+    assert error.kind == "window"
+    assert error.message.startswith("products has no time, nor has any table")
+    assert place_of(error) == "products.*"
+
+
+@pytest.mark.parametrize(
+    "condition", ["regions.country = 'NL'", "customers.tier = 'x'"]
+)
+def test_where_reads_the_entity_and_its_ancestors(condition):
+    assert asked(filtered(condition))
+
+
+def test_where_on_many_rows_is_moved_into_the_aggregate():
+    error = error_of(
+        customers(
+            "SUM(orders.total WHERE orders.channel = 'web', 0, 9)",
+            "WHERE customers.newsletter AND NOT orders.status LIKE 'p%'",
+        )
+    )
+
+    wanted = (
+        "SUM(orders.total WHERE orders.channel = 'web' AND orders.status LIKE 'p%', "
+        "0, 9, days)"
+    )
+    assert error.suggestion == f"to choose which orders count: {wanted}"
+    assert asked(customers(wanted))
+
+
+def test_where_on_what_two_ways_lead_to_is_refused():
+    text = (
+        "PREDICT payments.is_fraud FOR EACH payments.payment_id "
+        "WHERE accounts.kind = 'x'"
+    )
+
+    assert "payments reaches accounts in several ways" in error_of(text, BANK).message
+
+
+def test_where_on_an_unrelated_table_is_refused():
+    error = error_of(filtered("products.price > 3"))
+
+    assert error.message == (
+        "WHERE filters entities, and a customer has no single products row"
+    )
