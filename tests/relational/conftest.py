@@ -63,7 +63,9 @@ class PostgresServer:
     def execute(self, *statements: str, database: str = "postgres") -> None:
         import psycopg
 
-        with psycopg.connect(self.url(database, "owner"), autocommit=True) as connection:
+        with psycopg.connect(
+            self.url(database, "owner"), autocommit=True
+        ) as connection:
             for statement in statements:
                 connection.execute(statement)  # type: ignore[arg-type]
 
@@ -84,8 +86,7 @@ class PostgresServer:
 
     def stop(self) -> None:
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=30)
+            self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, *command: str) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
+from tests.relational.shop import SHOP_KEYS, STYPES, shop_frames
 
 from benthic.relational.database import Database
 from benthic.relational.sql import quoted
-from tests.relational.shop import SHOP_KEYS, STYPES, shop_frames
 
 _TYPES = {
     "timestamp": "TIMESTAMP",
@@ -33,7 +33,8 @@ def shop_ddl(arrays: bool = True) -> list[str]:
     for name, frame in shop_frames().items():
         keys = SHOP_KEYS["tables"][name]
         parts = [
-            f"{quoted(column)} {_type(column, frame[column], arrays)}" for column in frame
+            f"{quoted(column)} {_type(column, frame[column], arrays)}"
+            for column in frame
         ]
         parts.append(f"PRIMARY KEY ({quoted(keys['pkey'])})")
         for column, parent in keys["fkeys"].items():
@@ -54,7 +55,9 @@ def _type(column: str, values: pd.Series, arrays: bool) -> str:
     return "TEXT" if kind == "TEXT[]" and not arrays else kind
 
 
-def rows_of(frame: pd.DataFrame, convert: Callable[[Any], Any]) -> list[tuple[Any, ...]]:
+def rows_of(
+    frame: pd.DataFrame, convert: Callable[[Any], Any]
+) -> list[tuple[Any, ...]]:
     """Rows as Python values, None for missing, times as ``convert`` gives them."""
     columns = [
         [_plain(value, convert) for value in frame[column].astype(object)]

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import typer
 
-from benthic.cli import networks  # noqa: F401  its commands join the application
+from benthic.cli import databases, networks  # noqa: F401  their commands join in
 from benthic.cli.application import app
 from benthic.cli.wording import one_line
-from benthic.errors import BenthicError, InputError
+from benthic.errors import BenthicError, InputError, QueryError
 
 # typer vendors click since 0.2x; this is click's UsageError wherever it lives.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -59,6 +59,8 @@ def _explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, _UsageError):
         text = " ".join(str(error.format_message()).split())  # type: ignore[attr-defined]
         return 2, f"{text.rstrip('.')}; see benthic --help"
+    if isinstance(error, QueryError):
+        return 2, str(error)  # a block: the query's line and a caret below it
     if isinstance(error, BenthicError):
         return 2 if isinstance(error, InputError) else 1, one_line(error)
     return 1, f"failed: {one_line(error)}; run again with --debug for the traceback"

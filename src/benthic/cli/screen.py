@@ -83,3 +83,17 @@ def bar() -> Iterator[Callable[[float, int, str], None]]:
             said = text or said
 
         yield advance
+
+
+@contextlib.contextmanager
+def steps(text: str) -> Iterator[Callable[[str], None]]:
+    """The step that runs now: a moving line in a terminal, a line each in a log.
+
+    Args:
+        text: What is done on the whole.
+    """
+    if not console.is_terminal:
+        yield lambda step: console.print(f"{text}: {step}")
+        return
+    with console.status(text) as status:
+        yield lambda step: status.update(f"{text}: {step}")

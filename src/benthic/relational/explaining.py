@@ -190,9 +190,9 @@ def explain_entity(
     strongest = frame.sort_values("share", ascending=False).head(_NUM_FEATURES)
     return Explanation(
         str(fitted.query),
-        seed["entity"].iloc[0],
+        _entity(seed),
         pd.Timestamp(seed["anchor_time"].iloc[0]),
-        said.to_dict(),
+        {str(name): _scalar(value) for name, value in said.items()},
         tuple(sorted(paths, key=lambda each: -each.share)),
         tuple(
             FeatureEffect(
@@ -268,14 +268,21 @@ def _latest_rows(
             f" ON r{step}.{quoted(columns[step])} = r{step + 1}.{quoted(key)}"
         )
         last = f"r{step + 1}"
-    entity, anchor = seed["entity"].iloc[0], pd.Timestamp(seed["anchor_time"].iloc[0])
-    known = literal(entity.item() if isinstance(entity, np.generic) else entity)
+    anchor, known = pd.Timestamp(seed["anchor_time"].iloc[0]), literal(_entity(seed))
     return db.frame(
         f"SELECT r0.* FROM {db.relation(path.table)} AS r0{joins}"
         f" WHERE {last}.{quoted(columns[-1])} = {known}"
         f" AND (r0._time IS NULL OR r0._time <= {literal(anchor.to_pydatetime())})"
         f" ORDER BY r0._time DESC NULLS LAST, r0._row DESC LIMIT {most}"
     )
+
+
+def _entity(seed: pd.DataFrame) -> Any:
+    return _scalar(seed["entity"].iloc[0])
+
+
+def _scalar(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _effect(value: float | None) -> str:

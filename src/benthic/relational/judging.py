@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from benthic.errors import InputError
-from benthic.relational.engines import FitReport, Options
+from benthic.relational.engines import FitReport, Options, Target
 from benthic.relational.engines.design import label_history
 from benthic.relational.engines.features import silent
 from benthic.relational.evaluation import (
@@ -23,7 +23,7 @@ from benthic.relational.evaluation import (
     score_intervals,
     split_by_time,
 )
-from benthic.relational.learning import learn, numbered, target_of
+from benthic.relational.learning import learn, numbered
 from benthic.relational.task import Task
 
 REGIMES = ("rolling", "frozen")
@@ -223,7 +223,7 @@ def _baselines(
     task: Task, train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
     known = pd.concat([train, validation], ignore_index=True)
-    history = label_history(known, target_of(task))
+    history = label_history(known, Target.of(task))
     if "frame" in known:
         history = history.assign(frame=0)
     classes = []

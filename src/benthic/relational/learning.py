@@ -37,23 +37,6 @@ class Fitted:
     report: FitReport
 
 
-def target_of(task: Task) -> Target:
-    """What an engine has to know of a task.
-
-    Args:
-        task: The task.
-    """
-    return Target(
-        task.entity_table,
-        task.entity_col,
-        str(task.task_type),
-        None if task.horizon is None else task.horizon.timedelta,
-        task.k,
-        None if task.choices is None else task.choices.table,
-        None if task.choices is None else task.choices.column,
-    )
-
-
 def for_each(query: PredictiveQuery) -> PredictiveQuery:
     """The query for all entities: a fit serves them all, whoever was named.
 
@@ -88,7 +71,7 @@ def learn(
         progress: Told of each step.
     """
     engine = make_features_engine(
-        task.db, target_of(task), options, fit_dir=fit_dir, progress=progress
+        task.db, Target.of(task), options, fit_dir=fit_dir, progress=progress
     )
     report = engine.fit(numbered(train, task), numbered(validation, task))
     query = task.query

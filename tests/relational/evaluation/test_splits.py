@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benthic.errors import InputError
@@ -15,6 +15,7 @@ def rows(days, width):
     return frame.assign(observed_at=frame.anchor_time + pd.Timedelta(days=width))
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.integers(0, 400), min_size=6, unique=True),
     st.integers(0, 60),

@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.relational.bare_tables import Tables, inferred, stripped, texts
 
-from benthic.datasets import bank
 from benthic.errors import InputError
 from benthic.relational.declared import Declared, DeclaredKey
 from benthic.relational.inference import infer_schema
@@ -52,8 +51,8 @@ def test_what_is_not_declared_carries_its_reason(public):
         assert all(column.choice.reason for column in table.columns.values())
 
 
-def test_the_bank_is_found():
-    made = bank(400, 200, 20_000)
+def test_the_bank_is_found(small_bank):
+    made = small_bank
     schema = inferred(made.tables)
     for name in made.tables:
         table = schema.tables[name]
@@ -62,7 +61,7 @@ def test_the_bank_is_found():
         assert table.time_col == made.time_columns.get(name)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_order_of_rows_changes_nothing(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))

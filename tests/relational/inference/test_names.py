@@ -64,6 +64,8 @@ def test_a_key_name_is_a_stem_and_a_word_that_says_key(column, stem, suffix):
 def test_words_that_run_together_part_where_a_table_is_named():
     assert KeyName.of("raceid", ["races"]) == KeyName((root("race"),), "id")
     assert KeyName.of("raceid", ["drivers"]).suffix == ""
+    assert KeyName.of("siteid", ["vlesites"]).suffix == "id"
+    assert KeyName.of("qualifyid", ["qualifying"]).suffix == "id"
 
 
 def test_a_tables_schema_and_prefix_do_not_count():

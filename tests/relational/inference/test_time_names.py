@@ -16,6 +16,9 @@ from benthic.relational.inference.time_names import is_end, rank
         ("events", "timestamp", "start_time"),
         ("posts", "CreationDate", "LastEditDate"),
         ("cancellations", "cancelled_at", "expected_at"),
+        ("rental", "rentaldate", "lastupdate"),
+        ("orders", "createdat", "duedate"),
+        ("posts", "creationdate", "enddate"),
     ],
 )
 def test_a_name_that_says_coming_to_be_ranks_higher(table, better, worse):

@@ -72,6 +72,14 @@ def test_a_number_needs_a_name_that_says_time():
     assert read("1614859200", "starttime") == [NOON]
 
 
+def test_a_number_beyond_all_times_is_null():
+    tables = Tables({"t": "(SELECT unnest([1614859200, 0, 1614859201]) AS at)"})
+    table = tables.declared.tables["t"]
+    found, _ = read_times(table, profile(table, tables), tables)
+    tables.query("CREATE OR REPLACE TABLE t AS SELECT 9e300 AS at")
+    assert tables.query(f"SELECT {found['at'].sql('at')} FROM t") == [(None,)]
+
+
 def test_one_bad_text_in_a_hundred_is_borne_and_two_are_not():
     values = ["2021-03-04 12:00"] * 198
     assert read([*values, "soon", "2021-03-04"])[-2] is None

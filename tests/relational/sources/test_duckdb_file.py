@@ -9,12 +9,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.relational.shop import shop_frames
+from tests.relational.shop_stores import differences, write_duckdb
 
 from benthic.errors import InputError
 from benthic.relational.database import Database
 from benthic.relational.sql import quoted
-from tests.relational.shop import shop_frames
-from tests.relational.shop_stores import differences, write_duckdb
 
 
 @pytest.fixture
@@ -79,7 +79,12 @@ def test_schemas_quoted_names_composite_and_self_references(tmp_path):
     )
     with Database.open(file) as db:
         tables = db.schema.tables
-        assert set(tables) == {'Port "A"', "Deep Sea.Dive", "Deep Sea.sample", "journal"}
+        assert set(tables) == {
+            'Port "A"',
+            "Deep Sea.Dive",
+            "Deep Sea.sample",
+            "journal",
+        }
         assert tables['Port "A"'].fkey_col_to_pkey_table == {"Up": 'Port "A"'}
         sample = tables["Deep Sea.sample"]
         assert sample.fkey_col_to_pkey_table == {"ship+n": "Deep Sea.Dive"}

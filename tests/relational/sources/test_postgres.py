@@ -6,35 +6,37 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.relational.shop import shop_frames
+from tests.relational.shop_stores import differences, insert, shop_ddl
 
 from benthic.errors import DatabaseError, InputError
 from benthic.relational.database import Database
-from tests.relational.shop import shop_frames
-from tests.relational.shop_stores import differences, insert, shop_ddl
 
 ODD = (
     "CREATE TYPE mood AS ENUM ('calm', 'rough')",
     "CREATE DOMAIN fathoms AS integer CHECK (value >= 0)",
     'CREATE SCHEMA "Deep Sea"',
     'CREATE TABLE "Ports of Call" ('
-    '  "Port Id" serial PRIMARY KEY, "select" text, "Parent" int REFERENCES "Ports of Call"'
-    ")",
+    '  "Port Id" serial PRIMARY KEY, "select" text, '
+    '  "Parent" int REFERENCES "Ports of Call")',
     'CREATE TABLE "Deep Sea"."Dive" ('
     "  ship uuid, number int, "
     '  home int REFERENCES "Ports of Call", away int REFERENCES "Ports of Call", '
-    "  began timestamptz NOT NULL, depth fathoms, cost numeric(10,2), mood mood, notes jsonb,"
-    "  tags text[], took interval, price money, raw bytea, PRIMARY KEY (ship, number))",
+    "  began timestamptz NOT NULL, depth fathoms, cost numeric(10,2), mood mood, "
+    "  notes jsonb, tags text[], took interval, price money, raw bytea, PRIMARY KEY (ship, number))",
     'CREATE TABLE "Deep Sea".sample (id bigint PRIMARY KEY, ship uuid, number int, '
     '  FOREIGN KEY (ship, number) REFERENCES "Deep Sea"."Dive" (ship, number))',
     "CREATE TABLE journal (line text)",
+    'CREATE TABLE twice ("A" int, a text, b int)',
+    "INSERT INTO twice VALUES (1, 'x', 2)",
     "CREATE VIEW calm AS SELECT 1 AS one",
     "CREATE TABLE event (id bigint, at timestamp) PARTITION BY RANGE (at)",
     "CREATE TABLE event_2024 PARTITION OF event FOR VALUES FROM ('2024-01-01') "
     "  TO ('2025-01-01')",
     """INSERT INTO "Ports of Call" VALUES (1, 'Rhodes', NULL), (2, 'it''s', 1)""",
     """INSERT INTO "Deep Sea"."Dive" VALUES
-       ('00000000-0000-0000-0000-000000000001', 1, 1, 2, '2024-03-31 01:30+01', 40, 9.50,
-        'calm', '{"a": 1}', '{x,y}', '01:00', 12.5, '\\x00ff'),
+       ('00000000-0000-0000-0000-000000000001', 1, 1, 2, '2024-03-31 01:30+01', 40,
+        9.50, 'calm', '{"a": 1}', '{x,y}', '01:00', 12.5, '\\x00ff'),
        ('00000000-0000-0000-0000-000000000001', 2, 2, NULL, '2024-03-31 03:30+02', NULL,
         NULL, 'rough', NULL, NULL, NULL, NULL, NULL)""",
     """INSERT INTO "Deep Sea".sample VALUES
@@ -73,7 +75,8 @@ def test_quoted_names_schemas_and_odd_types_come_through(odd_url):
     with Database.open(odd_url) as db:
         tables = db.schema.tables
         assert set(tables) == {
-            *("Ports of Call", "Deep Sea.Dive", "Deep Sea.sample", "journal", "event"),
+            *("Ports of Call", "Deep Sea.Dive", "Deep Sea.sample"),
+            *("journal", "event", "twice"),
         }
         assert tables["Ports of Call"].fkey_col_to_pkey_table == {
             "Parent": "Ports of Call"
@@ -101,6 +104,7 @@ def test_quoted_names_schemas_and_odd_types_come_through(odd_url):
         )
         assert joined == [(7, 2)]
         assert db.query(f"SELECT count(*) FROM {db.relation('event')}") == [(2,)]
+        assert db.query(f"SELECT * FROM {db.relation('twice')}") == [(1, 2, None, 0)]
 
 
 def test_tables_that_the_role_may_not_read_are_left_out_with_a_note(postgres):
@@ -129,7 +133,9 @@ def test_what_is_written_after_opening_is_not_seen(postgres):
     with Database.open(url) as db:
         db.query(f"SELECT count(a) FROM {db.relation('t', ['a'])}")
         postgres.execute(
-            "DELETE FROM t WHERE id % 2 = 0", "UPDATE t SET b = 'new'", database="moving"
+            "DELETE FROM t WHERE id % 2 = 0",
+            "UPDATE t SET b = 'new'",
+            database="moving",
         )
         wrong = db.query(
             f"SELECT count(*) FROM {db.relation('t', ['b', 'id'])} "

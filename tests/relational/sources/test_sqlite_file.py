@@ -5,11 +5,15 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.relational.shop import shop_frames
+from tests.relational.shop_stores import differences, write_sqlite
 
 from benthic.errors import DatabaseError, InputError
 from benthic.relational.database import Database
-from tests.relational.shop import shop_frames
-from tests.relational.shop_stores import differences, write_sqlite
+
+NUMBERS = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
+)
 
 
 @pytest.fixture
@@ -85,8 +89,7 @@ def test_a_file_that_is_written_to_while_it_is_read_as_immutable_is_noticed(tmp_
         tmp_path / "t.sqlite",
         "PRAGMA journal_mode = wal",
         "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b INT)",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
-        " INSERT INTO t SELECT i, i, i FROM n",
+        f"{NUMBERS} INSERT INTO t SELECT i, i, i FROM n",
     )
     with Database.open(file) as db:
         db.relation("t", ["a"])
@@ -99,8 +102,7 @@ def test_a_table_that_changed_between_two_reads_is_read_anew(tmp_path):
     file = make(
         tmp_path / "t.sqlite",
         "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b INT)",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
-        " INSERT INTO t SELECT i, i, i FROM n",
+        f"{NUMBERS} INSERT INTO t SELECT i, i, i FROM n",
     )
     with Database.open(file) as db:
         db.query(f"SELECT sum(a) FROM {db.relation('t', ['a'])}")
@@ -114,8 +116,7 @@ def test_large_tables_are_copied_column_by_column_in_the_same_order(tmp_path):
         tmp_path / "t.sqlite",
         "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b TEXT, c REAL)",
         "CREATE INDEX by_a ON t (a)",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
-        " INSERT INTO t SELECT i, -i, 'x' || i, i / 2.0 FROM n",
+        f"{NUMBERS} INSERT INTO t SELECT i, -i, 'x' || i, i / 2.0 FROM n",
     )
     with Database.open(file) as db:
         for wanted in (["a"], ["b"], ["c", "a"], ["id"]):
@@ -151,14 +152,17 @@ def test_values_decide_the_type_of_a_column(tmp_path):
             "_row": "BIGINT",
         }
         values = db.query(f"SELECT mixed, bad, raw FROM {relation} ORDER BY _row")
-        assert values == [("5", "A\N{REPLACEMENT CHARACTER}", b"\x00\xff"), ("n/a", "é", None)]
+        assert values == [
+            ("5", "A\N{REPLACEMENT CHARACTER}", b"\x00\xff"),
+            ("n/a", "é", None),
+        ]
 
 
 def test_keys_are_found_whatever_their_case_and_form(tmp_path):
     file = make(
         tmp_path / "keys.sqlite",
         'CREATE TABLE "Parent" ("Id" INTEGER PRIMARY KEY, note TEXT)',
-        'CREATE TABLE pair (a INT, b TEXT, PRIMARY KEY (b, a)) WITHOUT ROWID',
+        "CREATE TABLE pair (a INT, b TEXT, PRIMARY KEY (b, a)) WITHOUT ROWID",
         "CREATE TABLE child (id INTEGER PRIMARY KEY, up INT REFERENCES child, "
         "parent_id INT REFERENCES PARENT, x TEXT, y INT, "
         "gone INT REFERENCES nowhere(id), FOREIGN KEY (x, y) REFERENCES pair)",
@@ -176,8 +180,8 @@ def test_keys_are_found_whatever_their_case_and_form(tmp_path):
             "x+y": "pair",
         }
         joined = db.query(
-            f"SELECT c.id, p.a FROM {db.relation('child')} c JOIN {db.relation('pair')} p "
-            'ON c."x+y" = p."b+a"'
+            f"SELECT c.id, p.a FROM {db.relation('child')} c "
+            f'JOIN {db.relation("pair")} p ON c."x+y" = p."b+a"'
         )
         assert joined == [(1, 2)]
 

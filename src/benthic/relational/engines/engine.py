@@ -131,7 +131,9 @@ class Engine(Protocol):
         """
         ...
 
-    def predict(self, seeds: pd.DataFrame) -> pd.DataFrame:
+    def predict(
+        self, seeds: pd.DataFrame, *, cohort: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
         """One row per seed, in their order and with their index.
 
         ``prediction``, and ``probability`` (binary), ``probability_<class>``
@@ -140,6 +142,16 @@ class Engine(Protocol):
 
         Args:
             seeds: What to predict.
+            cohort: Whom the seeds are compared with at their anchor; each other by
+                default. Given when few are predicted.
+        """
+        ...
+
+    def on(self, db: Database) -> Engine:
+        """The same engine, reading another database of the same schema.
+
+        Args:
+            db: The database.
         """
         ...
 

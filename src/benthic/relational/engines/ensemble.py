@@ -26,6 +26,9 @@ from benthic.relational.engines.search import Material, Setting, Trial
 _KINDS = {kind.name: kind for kind in (BINARY, REGRESSION, MULTICLASS)}
 _STRENGTHS = (0.01, 0.1, 1.0)
 _SHARES = (0.0, 0.25, 0.5, 0.75)
+# Two unlike models err less together than validation, used up by the search for the
+# trees, can show: half of each, if AUROC there is no worse than by this.
+_TOLERANCE = {"binary": 0.003, "regression": 0.0, "multiclass": 0.0}
 _LINEAR_CELLS = 30_000_000  # a linear model needs no more to know its coefficients
 
 
@@ -199,11 +202,9 @@ def choose_blend(
     """
     trees = np.mean([trial.score for trial in trials], axis=0)
     label = material.y_validation
-    best = Blend(loss=kind.loss(label, trees))
-    chosen = trees
+    found = [(Blend(loss=kind.loss(label, trees)), trees)]
     # A class for each column is the one kind that the linear model does not speak.
-    strengths = _STRENGTHS if trees.ndim == 1 else ()
-    for strength in strengths:
+    for strength in _STRENGTHS if trees.ndim == 1 else ():
         linear = linear_model(material, trials[0].setting, kind, strength)
         straight = linear(material.validation(trials[0].setting).x)
         spread = float(np.std(straight))
@@ -211,9 +212,11 @@ def choose_blend(
         for share in _SHARES[1:]:
             mixed = (1 - share) * trees + share * scale * straight
             loss = kind.loss(label, mixed)
-            if loss < best.loss:
-                best = Blend(share, strength, scale, loss=loss)
-                chosen = mixed
+            found.append((Blend(share, strength, scale, loss=loss), mixed))
+    least = min(blend.loss for blend, _ in found)
+    enough = least + _TOLERANCE[kind.name]
+    good = [pair for pair in found if pair[0].loss <= enough]
+    best, chosen = min(good, key=lambda pair: (abs(0.5 - pair[0].share), pair[0].loss))
     return _calibrate(kind, label, chosen, best, groups)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable
@@ -250,12 +251,16 @@ class RankingEngine:
             points.append(scores[best].tolist())
         return lists, points
 
-    def predict(self, seeds: pd.DataFrame) -> pd.DataFrame:
+    def predict(
+        self, seeds: pd.DataFrame, *, cohort: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
         """``prediction`` (a list, best first) and ``scores``; ``probability_<value>``.
 
         Args:
             seeds: ``entity``, ``anchor_time``, perhaps ``cut_time``.
+            cohort: Not asked: candidates are compared with one another.
         """
+        del cohort
         started = time.perf_counter()
         if not self._boosters:
             raise InputError("engine", "an engine that learned nothing yet", "fit it")
@@ -281,6 +286,16 @@ class RankingEngine:
         table[pairs.seed, pairs.value] = scores
         names = [f"probability_{value}" for value in values]
         return pd.DataFrame(table, columns=names, index=index)
+
+    def on(self, db: Database) -> RankingEngine:
+        """The same engine, reading another database of the same schema.
+
+        Args:
+            db: The database.
+        """
+        moved = copy.copy(self)
+        moved.db, moved._candidates = db, None
+        return moved
 
     def save(self, folder: str | Path) -> None:
         """Writes JSON and LightGBM text, whole or not at all.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ Floats = NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # numba compiles the function itself, not what tests wrap it in
 def visible_rows(
     offsets: Ints, times: Ints, keys: Ints, until: Ints
 ) -> tuple[Ints, Ints]:  # pragma: no cover
@@ -34,6 +37,7 @@ def visible_rows(
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # numba compiles the function itself, not what tests wrap it in
 def time_starts(
     times: Ints, begin: Ints, end: Ints, until: Ints, lengths: Ints
 ) -> Ints:  # pragma: no cover
@@ -68,6 +72,7 @@ def row_starts(begin: Ints, end: Ints, counts: Ints) -> Ints:
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # numba compiles the function itself, not what tests wrap it in
 def nested_windows(
     values: Floats, end: Ints, starts: Ints
 ) -> Floats:  # pragma: no cover
@@ -109,6 +114,7 @@ def nested_windows(
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # numba compiles the function itself, not what tests wrap it in
 def whole_history(
     values: Floats, begin: Ints, end: Ints, order: Ints, decay: float
 ) -> Floats:  # pragma: no cover
@@ -166,6 +172,7 @@ def whole_history(
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # numba compiles the function itself, not what tests wrap it in
 def slopes(values: Floats, end: Ints, start: Ints) -> Floats:  # pragma: no cover
     """Least-squares slope per row over the rows ``[start, end)``; NaN under 3 values.
 
@@ -194,6 +201,7 @@ def slopes(values: Floats, end: Ints, start: Ints) -> Floats:  # pragma: no cove
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # numba compiles the function itself, not what tests wrap it in
 def distinct_values(
     codes: Ints, end: Ints, starts: Ints, num_codes: int
 ) -> Floats:  # pragma: no cover
@@ -222,6 +230,7 @@ def distinct_values(
 
 
 @njit(cache=True, nogil=True)
+@no_type_check  # numba compiles the function itself, not what tests wrap it in
 def run_starts(codes: Ints, begin: Ints, end: Ints) -> Ints:  # pragma: no cover
     """First row of the unbroken run of equal codes that ends at the last row.
 

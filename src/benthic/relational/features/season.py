@@ -28,9 +28,9 @@ def calendar_features(moments: Moments) -> Named:
     times = pd.DatetimeIndex(moments.anchors.astype("datetime64[us]"))
     found = {
         "month": times.month,
-        "day of year": times.dayofyear,
+        "day of year": times.day_of_year,
         "day of month": times.day,
-        "weekday": times.weekday,
+        "weekday": times.day_of_week,
         "hour": times.hour,
     }
     for name, values in found.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _PREFIXES = frozenset({"tbl", "t", "dim", "fact", "fct", "stg", "vw", "raw", "tb"})
@@ -22,6 +23,7 @@ PLAIN_KEYS = frozenset({"id", "uuid", "guid", "pk", "key", "oid", "identifier"})
 """The part of :data:`KEY_WORDS` that says nothing else."""
 
 
+@lru_cache(maxsize=65536)
 def words(name: str) -> tuple[str, ...]:
     """Lower-case words of an identifier, whatever style it is written in.
 
@@ -58,6 +60,7 @@ def roots(name: str | Iterable[str]) -> tuple[str, ...]:
     )
 
 
+@lru_cache(maxsize=65536)
 def table_roots(table: str) -> tuple[str, ...]:
     """Roots of a table's name, without its schema and prefixes such as ``dim``.
 
@@ -100,7 +103,7 @@ class KeyName:
             return cls(roots(found[1:]), "id")
         if len(found) == 1 and found[0].endswith("id"):
             stem = roots((found[0][:-2],))
-            if any(ends_with(stem, table_roots(table)) for table in tables):
+            if any(_is_about(found[0][:-2], stem, table) for table in tables):
                 return cls(stem, "id")
         return cls(roots(found), "")
 
@@ -108,6 +111,16 @@ class KeyName:
     def is_plain(self) -> bool:
         """Whether the name says "key" and nothing else."""
         return not self.stem and self.suffix in PLAIN_KEYS
+
+
+def _is_about(letters: str, stem: tuple[str, ...], table: str) -> bool:
+    """Whether letters before "id" are the name of a table, its end or its beginning."""
+    theirs = table_roots(table)
+    joined = "".join(theirs)
+    if ends_with(stem, theirs):
+        return True
+    enough = len(letters) >= 4
+    return enough and (joined.endswith(stem[0]) or joined[:5] == letters[:5])
 
 
 def same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

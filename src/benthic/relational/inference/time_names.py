@@ -9,9 +9,9 @@ from benthic.relational.inference.times import TIME_WORDS
 
 # Words of a name, and how likely the column says when the row came to be.
 _CAME_TO_BE = frozenset(
-    "create created creation inserted placed ordered submitted registered purchased occurred "
-    "posted sent paid issued joined signup signed recorded logged received booked "
-    "hired enrolled opened since visited uploaded published".split()
+    "create created creation inserted placed ordered submitted registered purchased "
+    "occurred posted sent paid issued joined signup signed recorded logged received "
+    "booked hired enrolled opened since visited uploaded published".split()
 )
 _PLAIN = frozenset("date time timestamp datetime ts when dt tstamp".split())
 _BEGAN = frozenset("start started begin began from first effective".split())
@@ -27,7 +27,7 @@ _ENDED = frozenset(
     "deactivated withdrawn churned".split()
 )
 _OF_A_LIFE = frozenset("birth born dob birthday birthdate death died deceased".split())
-_IS_BIRTH = "birth"
+_RUN_TOGETHER = ("birth", "death")  # birthday, deathdate
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ def rank(table: str, column: str) -> Rank:
         >>> rank("returns", "return_date").score, rank("rental", "return_date").score
         (5, 0)
     """
-    found = frozenset(words(column))
-    if found & _OF_A_LIFE or _IS_BIRTH in column.lower():
+    found = _parted(column)
+    run_together = any(part in column.lower() for part in _RUN_TOGETHER)
+    if found & _OF_A_LIFE or run_together:
         return Rank(0, f"{column} belongs to a person's life, not to the row")
     own = _of_the_table(found, table)
     if (found - own) & _ENDED:
@@ -82,8 +83,7 @@ def is_end(column: str) -> bool:
         >>> is_end("valid_to"), is_end("expires_at"), is_end("created_at")
         (True, True, False)
     """
-    found = words(column)
-    return bool(_ENDED & set(found)) or found[-1:] == ("to",)
+    return bool(_ENDED & _parted(column)) or words(column)[-1:] == ("to",)
 
 
 def _of_the_table(found: frozenset[str], table: str) -> frozenset[str]:
@@ -98,3 +98,23 @@ def _of_the_table(found: frozenset[str], table: str) -> frozenset[str]:
         for word in found - _PLAIN
         if len(word) >= 5 and any(other[:5] == word[:5] for other in theirs)
     )
+
+
+_VOCABULARY = _CAME_TO_BE | _PLAIN | _BEGAN | _LATER | _ENDED | TIME_WORDS
+_TAILS = ("timestamp", "datetime", "date", "time")
+
+
+def _parted(column: str) -> frozenset[str]:
+    """Words of a name, and of words that run together: ``duedate``, ``rentaldate``."""
+    return frozenset(part for word in words(column) for part in _parts(word))
+
+
+def _parts(word: str) -> tuple[str, ...]:
+    if word in _VOCABULARY:
+        return (word,)
+    for length in range(len(word) - 2, 1, -1):
+        head, tail = word[:length], word[length:]
+        known = head in _VOCABULARY and _parts(tail)[0] in _VOCABULARY
+        if known or (tail in _TAILS and len(head) > 2):
+            return (*_parts(head), *_parts(tail))
+    return (word,)

@@ -31,12 +31,13 @@ TIME_WORDS = frozenset(
         "tstamp",
     }
 )
-_EPOCHS = (  # name, low and high for 1990 to 2100, SQL
-    ("seconds", 6.3e8, 4.1e9, "make_timestamp(CAST(floor({c} * 1000000) AS BIGINT))"),
-    ("milliseconds", 6.3e11, 4.1e12, "make_timestamp(CAST({c} * 1000 AS BIGINT))"),
-    ("microseconds", 6.3e14, 4.1e15, "make_timestamp(CAST({c} AS BIGINT))"),
-    ("nanoseconds", 6.3e17, 4.1e18, "make_timestamp(CAST({c} // 1000 AS BIGINT))"),
+_EPOCHS = (  # name, units a second, microseconds since 1970 as SQL
+    ("seconds", 1, "CAST(CAST({c} AS DOUBLE) * 1000000 AS BIGINT)"),
+    ("milliseconds", 10**3, "CAST(CAST({c} AS DOUBLE) * 1000 AS BIGINT)"),
+    ("microseconds", 10**6, "CAST({c} AS BIGINT)"),
+    ("nanoseconds", 10**9, "CAST({c} AS BIGINT) // 1000"),
 )
+_FIRST_SECOND, _LAST_SECOND = 6.3e8, 4.1e9  # from 1990 to 2100
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _FORMATS = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
@@ -143,9 +144,14 @@ def _number(seen: ColumnProfile, trusted: bool) -> Reading | None:
         return None
     low, high = seen.get("low"), seen.get("high")
     # A few rows may hold 0 for "unknown": the range is taken without it.
-    for unit, least, most, sql in _EPOCHS:
-        if (least <= low or low == 0) and least <= high <= most:
-            return Reading(sql.format(c=quoted(seen.name)), f"{unit} since 1970")
+    for unit, scale, micros in _EPOCHS:
+        first, last = _FIRST_SECOND * scale, _LAST_SECOND * scale
+        if (first <= low or low == 0) and first <= high <= last:
+            column = quoted(seen.name)
+            # What the sample did not show may not fit into a timestamp.
+            fits = f"{column} BETWEEN {-last:.0f} AND {2 * last:.0f}"
+            time = f"make_timestamp({micros.format(c=column)})"
+            return Reading(f"CASE WHEN {fits} THEN {time} END", f"{unit} since 1970")
     if seen.is_whole and 19000101 <= low and high < 21000000:
         column = f"CAST(CAST({quoted(seen.name)} AS BIGINT) AS VARCHAR)"
         return Reading(f"try_strptime({column}, '%Y%m%d')", "a number yyyymmdd")
@@ -185,8 +191,9 @@ def _fitting_formats(table: DeclaredTable, column: str, probe: Probe) -> list[st
     counts = ", ".join(
         f"count({_by_format(column, form).expression})" for form in _FORMATS
     )
+    rows = probe.sample(table.name)
     filled, *parsed = probe.query(
-        f"SELECT count(nullif(trim({quoted(column)}), '')), {counts} FROM {probe.sample(table.name)}"
+        f"SELECT count(nullif(trim({quoted(column)}), '')), {counts} FROM {rows}"
     )[0]
     return [
         form

@@ -85,20 +85,17 @@ def _copy_csv(
 
 
 def _files(path: Path) -> dict[str, Path]:
-    files: dict[str, Path] = {}
+    files: dict[str, tuple[str, Path]] = {}
     for file in sorted(path.iterdir()):
         ending = _ending(file)
         if not ending or not file.is_file():
             continue
         name = file.name[: -len(ending)]
-        if name in files:
-            raise InputError(
-                "database",
-                f"both {files[name].name} and {file.name} in {path}",
-                "keep one file per table",
-            )
-        files[name] = file
-    return files
+        other = files.setdefault(name.lower(), (name, file))[1]
+        if other is not file:
+            found = f"both {other.name} and {file.name} in {path}"
+            raise InputError("database", found, "keep one file per table")
+    return dict(files.values())
 
 
 def _ending(file: Path) -> str:

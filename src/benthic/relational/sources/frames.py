@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import duckdb
@@ -36,10 +36,7 @@ def open_frames(
     Raises:
         InputError: If there are none, or one cannot be read as a table.
     """
-    if not frames:
-        raise InputError(
-            "database", "a mapping without tables", "give {name: DataFrame}"
-        )
+    _check_names("database", "tables", frames)
     tables = {}
     for name, frame in frames.items():
         arrow = _to_arrow(name, frame)
@@ -84,15 +81,27 @@ def _to_arrow(name: str, frame: pd.DataFrame) -> pa.Table:
         found = f"{name!r}: {type(frame).__name__}"
         raise InputError("database", found, "give {name: DataFrame}")
     columns = [str(column) for column in frame.columns]
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if twice or not columns:
-        found = f"two columns {twice[0]!r}" if twice else "no columns"
-        raise InputError(f"table {name}", found, "give each column a name of its own")
+    _check_names(f"table {name}", "columns", columns)
     arrays = [
         _to_array(name, column, frame.iloc[:, place])
         for place, column in enumerate(columns)
     ]
     return pa.Table.from_arrays(arrays, names=columns)
+
+
+def _check_names(argument: str, what: str, names: Iterable[str]) -> None:
+    first: dict[str, str] = {}
+    for name in names:
+        if name.lower() in first:
+            other = first[name.lower()]
+            raise InputError(
+                argument,
+                f"two {what} {other!r} and {name!r}",
+                "give each a name of its own, whatever its case",
+            )
+        first[name.lower()] = name
+    if not first:
+        raise InputError(argument, f"no {what}", "give at least one")
 
 
 def _to_array(table: str, name: str, column: pd.Series) -> pa.Array | pa.ChunkedArray:

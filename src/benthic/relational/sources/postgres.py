@@ -11,7 +11,7 @@ import pyarrow as pa
 from benthic.errors import InputError
 from benthic.relational.declared import Declared, DeclaredTable
 from benthic.relational.sources.copied import CopiedTables, copy_batches, transaction
-from benthic.relational.sources.presentable import presentable
+from benthic.relational.sources.presentable import first_of_each, presentable
 from benthic.relational.sources.source import (
     SAMPLE_ROWS,
     column_types,
@@ -158,9 +158,12 @@ class Postgres:
 
     def _types(self, table: str, columns: Sequence[str]) -> dict[str, str]:
         names = f"{self._stored(table)} WHERE false"
-        batch: Any = next(self._batches(table, columns, names))
+        # Arrow would rename a column whose name differs from another's only by case.
+        first = first_of_each(columns)
+        batch: Any = next(self._batches(table, first, names))
         self._connection.register("\x1fempty", pa.Table.from_batches([batch]))
-        return column_types(self._connection, '"\x1fempty"')
+        types = column_types(self._connection, '"\x1fempty"')
+        return {column: types.get(column, "") for column in columns}
 
 
 _NUMBER = quoted("\x1fnumber")

@@ -128,6 +128,8 @@ def _read_tables(connection: Connection) -> dict[str, CatalogTable]:
     inspector = sa.inspect(connection)
     rows = connection.execute(sa.text(_READABLE)).fetchall()
     default = inspector.default_schema_name or "public"
+    # Else a key's parent that is on the search path would come without its schema.
+    connection.execute(sa.text("SET LOCAL search_path TO ''"))
     tables: dict[str, CatalogTable] = {}
     # The default schema's tables first.
     schemas = sorted({row[0] for row in rows}, key=lambda name: (name != default, name))
@@ -143,10 +145,7 @@ def _read_schema(
     facts: dict[str, Any] = {"schema": schema, "filter_names": list(readable)}
     columns = inspector.get_multi_columns(**facts)
     pkeys = inspector.get_multi_pk_constraint(**facts)
-    # Else a parent in a schema of the search path would come without its schema.
-    fkeys = inspector.get_multi_foreign_keys(
-        **facts, postgresql_ignore_search_path=True
-    )
+    fkeys = inspector.get_multi_foreign_keys(**facts)
     return {
         _full_name(schema, name, default): CatalogTable(
             path=(schema, name),
@@ -161,7 +160,7 @@ def _read_schema(
                 DeclaredKey(
                     tuple(key["constrained_columns"]),
                     _full_name(
-                        key["referred_schema"] or default, key["referred_table"], default
+                        key["referred_schema"] or schema, key["referred_table"], default
                     ),
                     tuple(key["referred_columns"]),
                 )

@@ -25,7 +25,7 @@ def presentable(declared: Declared) -> Declared:
         (('t', "column 'ID' is left out: its name is taken"),)
     """
     notes = list(declared.notes)
-    kept = _first_of_each(declared.tables)
+    kept = first_of_each(declared.tables)
     notes += [
         (name, "the table is left out: another's name differs only by case")
         for name in declared.tables
@@ -34,9 +34,7 @@ def presentable(declared: Declared) -> Declared:
     tables = {}
     for name in kept:
         table = declared.tables[name]
-        columns = [
-            c for c in _first_of_each(table.columns) if c.lower() not in RESERVED
-        ]
+        columns = [c for c in first_of_each(table.columns) if c.lower() not in RESERVED]
         tables[name] = replace(table, columns={c: table.columns[c] for c in columns})
         notes += [
             (name, f"column {column!r} is left out: its name is taken")
@@ -47,7 +45,16 @@ def presentable(declared: Declared) -> Declared:
     return Declared(keyed, tuple(notes))
 
 
-def _first_of_each(names: Iterable[str]) -> list[str]:
+def first_of_each(names: Iterable[str]) -> list[str]:
+    """The names, of those that differ only by case the first.
+
+    Args:
+        names: In order.
+
+    Example:
+        >>> first_of_each(["id", "Total", "ID"])
+        ['id', 'Total']
+    """
     first: dict[str, str] = {}
     for name in names:
         first.setdefault(name.lower(), name)

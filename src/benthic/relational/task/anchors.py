@@ -17,6 +17,9 @@ from benthic.relational.task.values import literal_sql
 MOST_ANCHORS = 10_000
 """A label of a few seconds does not need every second of twenty years."""
 
+MOST_EMPTY = 50
+"""So many anchors without a label are passed over in search of one that judges."""
+
 
 @dataclass(frozen=True)
 class Anchors:
@@ -92,7 +95,8 @@ def split_anchors(
 
     def judging(most: int, limit: pd.Timestamp) -> tuple[pd.Timestamp, ...]:
         known = (time for time in waiting if observed(time) <= limit)
-        return tuple(islice((time for time in known if not is_empty(time)), most))
+        tried = islice(known, most + MOST_EMPTY) if most else ()
+        return tuple(islice((time for time in tried if not is_empty(time)), most))
 
     test = judging(num_test, limit)
     limit = test[-1] if test else limit
@@ -204,5 +208,6 @@ def observed_by(horizon: Horizon | None, limit: pd.Timestamp) -> str:
         horizon: How far the label reaches; None for one that is known at once.
         limit: What happens later is not known.
     """
-    reached = "anchor_time" if horizon is None else horizon.sql("anchor_time")
-    return f"{reached} <= {literal(limit)}"
+    if horizon is None:
+        return "TRUE"
+    return f"{horizon.sql('anchor_time')} <= {literal(limit)}"

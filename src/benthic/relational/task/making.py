@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
@@ -205,26 +205,31 @@ def _anchors(
 ) -> Anchors:
     query, (train, validation, test) = asked.labels.query, numbers
     earliest = _earliest(asked.db, aggregates(query.target), query.entity.table)
-    times = walk_back(asked.now, step or horizon.longest, earliest)
-    anchors = split_anchors(
-        times,
-        horizon.after,
-        asked.limit,
-        num_validation=validation,
-        num_test=test,
-        num_train=train,
-        is_empty=asked.is_empty,
-    )
+
+    def split(is_empty: Callable[[pd.Timestamp], bool]) -> Anchors:
+        return split_anchors(
+            walk_back(asked.now, step or horizon.longest, earliest),
+            horizon.after,
+            asked.limit,
+            num_validation=validation,
+            num_test=test,
+            num_train=train,
+            is_empty=is_empty,
+        )
+
+    anchors = split(asked.is_empty)
     if not anchors.train:
-        found = len(anchors.test) + len(anchors.validation)
-        needed = 1 + validation + test
+        # Nobody has a label anywhere: the counts of training will tell why.
+        anchors = split(lambda time: False)
+    if not anchors.train:
+        found, needed = len(anchors.test + anchors.validation), 1 + validation + test
         raise query.error(
             "data",
             f"the label is observed at {found} {'anchor' if found == 1 else 'anchors'},"
-            f" and {needed} are needed: its rows span"
-            f" {earliest.date()} to {asked.limit.date()}, its horizon is {horizon}",
+            f" and {needed} are needed: its rows span {earliest.date()} to"
+            f" {asked.limit.date()}, its horizon is {horizon}",
             getattr(query.target, "place", None),
-            f"a horizon of at most a {needed}th of that span",
+            f"room for {needed} horizons in that span",
             "ask for a shorter window",
         )
     return anchors

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.relational.engines import shop
+
+from benthic.errors import InputError
+from benthic.relational.engines import Options, RankingEngine, Target, load_engine
+from benthic.relational.engines.candidates import Candidates
+from benthic.relational.evaluation import baseline_predictions, score
+
+FAST = Options(num_models=2)
+
+
+def target(task_type="ranking", k=3):
+    return Target(
+        "customers",
+        "customer_id",
+        task_type,
+        20 * shop.DAY,
+        k,
+        "products",
+        "product_id",
+    )
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return shop.frames(num_customers=80)
+
+
+@pytest.fixture(scope="module")
+def db(tables):
+    return shop.database(tables)
+
+
+@pytest.fixture(scope="module")
+def parts(tables):
+    days = (60, 80, 100, 120), (140, 160), (180, 200)
+    return [shop.examples(tables, part, shop.bought) for part in days]
+
+
+def test_counts_of_candidates_equal_a_loop(db, tables):
+    made = Candidates(db, target())
+    anchor = (shop.START + 100 * shop.DAY).as_unit("us")
+    seeds = pd.DataFrame({"entity": [3, 999], "anchor_time": anchor})
+    pairs = made.pairs(seeds)
+    x = pd.DataFrame(pairs.x, columns=made.columns)
+    orders = tables["orders"]
+    orders = orders[orders.placed_at <= anchor]
+    recent = orders[orders.placed_at > anchor - 20 * shop.DAY]
+    for i in range(len(pairs.seed)):
+        entity = seeds.entity[pairs.seed[i]]
+        value = made.values[pairs.value[i]]
+        own = orders[(orders.customer_id == entity) & (orders.product_id == value)]
+        assert x.loc[i, "own orders ever"] == len(own)
+        assert x.loc[i, "orders last 20 days"] == (recent.product_id == value).sum()
+        gap = (anchor - own.placed_at.max()) / shop.DAY if len(own) else np.nan
+        assert np.isclose(x.loc[i, "days since own orders"], gap, equal_nan=True)
+        pooled = (
+            anchor - orders[orders.product_id == value].placed_at.max()
+        ) / shop.DAY
+        assert x.loc[i, "days since any orders"] == pooled
+
+
+def test_visits_after_the_seed_change_no_pair(tables):
+    anchor = (shop.START + 100 * shop.DAY).as_unit("us")
+    seeds = pd.DataFrame({"entity": range(20), "anchor_time": anchor})
+    orders = tables["orders"]
+    later = orders.placed_at > anchor
+    changed = orders.assign(product_id=orders.product_id.where(~later, 7))
+    one = Candidates(shop.database(tables), target()).pairs(seeds)
+    two = Candidates(shop.database({**tables, "orders": changed}), target()).pairs(
+        seeds
+    )
+    assert np.array_equal(one.seed, two.seed)
+    assert np.array_equal(one.value, two.value)
+    assert np.array_equal(one.x, two.x, equal_nan=True)
+
+
+def test_lists_are_better_than_popularity(db, parts, tmp_path):
+    train, validation, test = parts
+    engine = RankingEngine(db, target(), FAST)
+    report = engine.fit(train, validation)
+    said = engine.predict(test.drop(columns="label"))
+    past = pd.concat([train, validation])
+    past = past.assign(observed_at=past.anchor_time + 20 * shop.DAY)
+    popular = baseline_predictions("ranking", past, test, k=3)["popularity"]
+    found = score("ranking", test.label, said, k=3)["map"]
+    assert found > score("ranking", test.label, popular, k=3)["map"]
+    assert (said.prediction.map(len) <= 3).all()
+    assert all(row == sorted(row, reverse=True) for row in said.scores)
+    assert report.chosen["candidate_recall"] > 0.9
+    engine.save(tmp_path / "model")
+    again = load_engine(tmp_path / "model", db).predict(test)
+    pd.testing.assert_frame_equal(again, said)
+
+
+def test_sets_get_a_probability_for_each_value(db, parts):
+    train, validation, test = parts
+    engine = RankingEngine(db, target("multilabel"), FAST)
+    engine.fit(train, validation)
+    said = engine.predict(test)
+    table = said.filter(like="probability_")
+    assert table.shape == (len(test), 8)
+    assert table.to_numpy().min() >= 0
+    assert table.to_numpy().max() <= 1
+    assert score("multilabel", test.label, said)["macro_auroc"] > 0.6
+
+
+def test_no_table_that_connects_is_refused():
+    tables = {
+        "customers": pd.DataFrame({"customer_id": range(5)}),
+        "products": pd.DataFrame({"product_id": range(5)}),
+    }
+    with pytest.raises(InputError, match="no table with a time"):
+        Candidates(shop.database(tables), target())
