@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from tests.relational.engines import shop
 
 from benthic.errors import InputError
 from benthic.relational import bench
@@ -54,7 +55,8 @@ def test_development_never_looks_at_the_test():
 
 
 def test_a_name_that_does_not_exist_is_refused_before_any_work():
+    db = shop.database()
     with pytest.raises(InputError, match="tasks: found driver-dns"):
-        bench.run_rel_f1(None, "", tasks=["driver-dns"])
+        bench.run_rel_f1(db, "", tasks=["driver-dns"])
     with pytest.raises(InputError, match="regimes: found melted"):
-        bench.run_rel_f1(None, "", regimes=["melted"])
+        bench.run_rel_f1(db, "", regimes=["melted"])

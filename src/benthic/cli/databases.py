@@ -260,9 +260,10 @@ def bench(
         raise InputError("NAME", repr(name), "choose rel-f1")
     with work(debug), steps("bench") as progress:
         from benthic.relational import bench as benches
+        from benthic.relational import board
         from benthic.relational.database import Database
 
-        folder = data if data is not None else benches.find_rel_f1()
+        folder = data if data is not None else board.find_rel_f1()
         with Database.open(folder) as opened:
             found = benches.run_rel_f1(
                 opened,
@@ -277,7 +278,7 @@ def bench(
     if json:
         _print(found)
     else:
-        typer.echo(benches.board(found))
+        typer.echo(board.board(found))
 
 
 @contextlib.contextmanager

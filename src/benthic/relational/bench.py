@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -101,8 +101,25 @@ def _prefixed(prefix: str, progress: Callable[[str], None]) -> Callable[[str], N
     return lambda text: progress(prefix + text)
 
 
+@runtime_checkable
+class Parts(Protocol):
+    """What :func:`examples` needs of a task."""
+
+    def train(self) -> pd.DataFrame:
+        """Examples to learn from."""
+
+    def validation(self) -> pd.DataFrame:
+        """Examples to choose by."""
+
+    def test(self) -> pd.DataFrame:
+        """Examples to judge by."""
+
+    def observed_at(self, anchor_time: pd.Series) -> pd.Series:
+        """When the labels of these anchors became known."""
+
+
 def examples(
-    task: Task, regime: str, split: str
+    task: Parts, regime: str, split: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Training, validation and judged examples, cut as the regime asks.
 

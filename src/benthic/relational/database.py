@@ -17,11 +17,11 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from benthic.datasets.bank import Bank
 from benthic.errors import InputError
 from benthic.relational.inference import infer_schema
 from benthic.relational.overrides import overrides_beside, read_overrides
 from benthic.relational.schema import Schema, Table
+from benthic.relational.sources.frames import KeyedTables
 from benthic.relational.sources.opening import open_source
 from benthic.relational.sources.source import Source, reading
 from benthic.relational.sql import literal, quoted
@@ -70,7 +70,7 @@ class Database:
     @classmethod
     def open(
         cls,
-        source: str | Path | Bank | Mapping[str, pd.DataFrame],
+        source: str | Path | KeyedTables | Mapping[str, pd.DataFrame],
         *,
         overrides: str | Path | Mapping[str, Any] | None = None,
         memory_limit: str = "4GB",

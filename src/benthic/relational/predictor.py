@@ -362,5 +362,6 @@ def _frame(seeds: pd.DataFrame) -> list[str]:
 
 def _has_failures(task: Task, seeds: pd.DataFrame) -> bool:
     query = task.query
-    is_asked = query is not None and query.entities is not None
-    return is_asked and query.where is not None and "matches_where" in seeds
+    if query is None or query.entities is None or query.where is None:
+        return False
+    return "matches_where" in seeds

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from benthic.datasets.bank import Bank
 from benthic.errors import InputError
 from benthic.relational.declared import Declared, DeclaredKey, DeclaredTable
 from benthic.relational.sources.in_place import TablesInPlace
 from benthic.relational.sources.source import ROW, create_raw
 from benthic.relational.sql import quoted
+
+
+@runtime_checkable
+class KeyedTables(Protocol):
+    """Frames that bring their keys and times, as :class:`benthic.datasets.Bank`."""
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Frames by name."""
+
+    @property
+    def primary_keys(self) -> Mapping[str, str]:
+        """Table -> its key column."""
+
+    @property
+    def foreign_keys(self) -> Mapping[str, Mapping[str, str]]:
+        """Table -> key column -> the table it points at."""
+
+    @property
+    def time_columns(self) -> Mapping[str, str]:
+        """Table -> its time column, if it has one."""
 
 
 def open_frames(
@@ -52,7 +73,9 @@ def open_frames(
     return TablesInPlace(connection, title, Declared(tables))
 
 
-def open_bank(connection: duckdb.DuckDBPyConnection, bank: Bank) -> TablesInPlace:
+def open_bank(
+    connection: duckdb.DuckDBPyConnection, bank: KeyedTables
+) -> TablesInPlace:
     """The bank's tables with their keys and times declared.
 
     Args:

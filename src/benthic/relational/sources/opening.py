@@ -8,12 +8,10 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from benthic.datasets.bank import Bank, bank
 from benthic.errors import InputError
 from benthic.relational.sources.duckdb_file import open_duckdb_file
 from benthic.relational.sources.folder import open_folder
-from benthic.relational.sources.frames import open_bank, open_frames
-from benthic.relational.sources.postgres import Postgres
+from benthic.relational.sources.frames import KeyedTables, open_bank, open_frames
 from benthic.relational.sources.relbench_folder import (
     MANIFEST,
     open_relbench_folder,
@@ -31,7 +29,7 @@ _HEAD = 16  # bytes; both kinds of file are told by them
 
 
 def open_source(
-    source: str | Path | Bank | Mapping[str, pd.DataFrame],
+    source: str | Path | KeyedTables | Mapping[str, pd.DataFrame],
     connection: duckdb.DuckDBPyConnection,
 ) -> Source:
     """Opens a database, whatever it is kept in.
@@ -43,17 +41,22 @@ def open_source(
     Raises:
         InputError: If there is no such database or it cannot be opened.
     """
-    if isinstance(source, Bank):
-        return open_bank(connection, source)
     if isinstance(source, Mapping):
         return open_frames(connection, source)
+    if isinstance(source, KeyedTables):
+        return open_bank(connection, source)
     text = str(source)
     if text.startswith(("postgresql:", "postgres:", "postgresql+")):
+        # Its drivers are slow to import, and an extra.
+        from benthic.relational.sources.postgres import Postgres
+
         return Postgres(connection, text)
     if "://" in text:
         raise InputError("database", repr(text.partition("://")[0] + "://"), _use())
     path = Path(source).expanduser()
     if text == "bank" and not path.exists():
+        from benthic.datasets.bank import bank  # brings torch
+
         return open_bank(connection, bank())
     return _open_path(path, connection)
 
