@@ -1,4 +1,4 @@
-"""Claim: features of 100,000 entity-times over 10 million rows, 10x faster than pandas."""
+"""Claim: features of 100,000 entity-times over 10 million rows, ≥ 10× pandas."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAYS = 1_000
 HORIZON = dt.timedelta(days=30)
 START = pd.Timestamp("2020-01-01")
 SIZES = (1_000_000, 2_500_000, 5_000_000, 10_000_000)
-COMPARED = 1_000_000
+COMPARED = (1_000_000, 10_000_000)
 RESULT = Path(__file__).parent / "results" / "features.json"
 
 MANIFEST = """name: bench
@@ -91,7 +91,9 @@ def by_pandas(folder: Path, asked: pd.DataFrame) -> dict[str, float]:
     start = time.process_time()
     events = pd.read_parquet(folder / "db" / "events.parquet")
     events["kind"] = events["kind"].astype("category")
-    kinds = pd.get_dummies(events["kind"]).iloc[:, :6].add_prefix("share ").astype(float)
+    kinds = (
+        pd.get_dummies(events["kind"]).iloc[:, :6].add_prefix("share ").astype(float)
+    )
     events = pd.concat([events, kinds], axis=1)
     made = 0
     for anchor, group in asked.groupby("anchor_time"):
@@ -102,7 +104,9 @@ def by_pandas(folder: Path, asked: pd.DataFrame) -> dict[str, float]:
         frames = []
         for window in windows:
             rows = window.groupby("person", sort=True)
-            numbers = rows[["amount", "delay"]].agg(["sum", "mean", "std", "min", "max"])
+            numbers = rows[["amount", "delay"]].agg(
+                ["sum", "mean", "std", "min", "max"]
+            )
             shares = rows[list(kinds.columns)].mean()
             counts = rows.agg(n=("at", "size"), kinds=("kind", "nunique"))
             last = rows["at"].last()
@@ -132,19 +136,23 @@ def main() -> None:
             print(json.dumps(work(Path(name), seeds(rows))))
         return
     sizes = [{"rows": rows, **measured("ours", rows)} for rows in SIZES]
-    pandas = measured("pandas", COMPARED)
-    mine = next(size for size in sizes if size["rows"] == COMPARED)
-    each = pandas["transform_s"] / pandas["features"]
+    pandas = [{"rows": rows, **measured("pandas", rows)} for rows in COMPARED]
+    mine = {size["rows"]: size for size in sizes}
     save(
         RESULT,
         {
+            "clock": "processor time of one thread, seconds",
+            "repeats": "one run, after one on a small database",
+            "entity_times": "a hundredth of the rows, each entity at ten anchors",
             "benthic": sizes,
-            "pandas": {"rows": COMPARED, **pandas},
-            "times_faster": pandas["transform_s"] / mine["transform_s"],
-            "times_faster_per_feature": each / (mine["transform_s"] / mine["features"]),
-            "seconds_per_million_rows": [
-                size["transform_s"] / size["rows"] * 1e6 for size in sizes
-            ],
+            "pandas": pandas,
+            "times_faster": {
+                size["rows"]: size["transform_s"] / mine[size["rows"]]["transform_s"]
+                for size in pandas
+            },
+            "seconds_per_million_rows": {
+                size["rows"]: size["transform_s"] / size["rows"] * 1e6 for size in sizes
+            },
         },
     )
 

@@ -18,6 +18,7 @@ from benthic.options import between
 if TYPE_CHECKING:
     from benthic.relational.database import Database
     from benthic.relational.predictor import Predictor
+    from benthic.relational.schema import Schema
 
 Source = Annotated[
     str,
@@ -65,27 +66,27 @@ def schema(
     with work(debug), _opened(db, overrides) as opened:
         from benthic.relational import diagram
 
-        if table is not None and table not in opened.schema.tables:
-            known = ", ".join(list(opened.schema.tables)[:12])
+        found, title = opened.schema, str(opened)
+        if table is not None and table not in found.tables:
+            known = ", ".join(list(found.tables)[:12])
             raise InputError("--table", repr(table), f"choose one of {known}")
-        if json:
-            _print(diagram.schema_to_json(opened.schema))
-        elif mermaid:
-            typer.echo(diagram.schema_diagram(opened.schema))
-        else:
-            _show_schema(opened, table)
+    if json:
+        _print(diagram.schema_to_json(found))
+    elif mermaid:
+        typer.echo(diagram.schema_diagram(found))
+    else:
+        typer.secho(f"{title}\n", bold=True)
+        _show_schema(found, table)
 
 
-def _show_schema(opened: Database, table: str | None) -> None:
+def _show_schema(found: Schema, table: str | None) -> None:
     from benthic.relational import diagram
 
-    typer.secho(str(opened), bold=True)
-    typer.echo()
     if table is not None:
-        _table(diagram.column_rows(opened.schema, table))
+        _table(diagram.column_rows(found, table))
         return
-    _table(diagram.table_rows(opened.schema))
-    problems = diagram.problem_rows(opened.schema)
+    _table(diagram.table_rows(found))
+    problems = diagram.problem_rows(found)
     if problems:
         typer.secho("\nproblems", bold=True)
         _table(problems)

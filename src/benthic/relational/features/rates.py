@@ -27,7 +27,7 @@ def shrinkage(labels: Floats, groups: Ints) -> float:
 
     Example:
         >>> one = np.repeat([0.0, 1.0], 50)
-        >>> shrinkage(one, np.repeat([0, 1], 50)) < 1
+        >>> shrinkage(one, np.repeat([0, 1], 50)) == 1
         True
     """
     known = np.isfinite(labels) & (groups >= 0)
@@ -57,7 +57,7 @@ def prior_rates(history: LabelHistory, moments: Moments, target: str) -> Floats:
     whole = aggregates.whole_history(
         values, seen.begin, seen.end, seen.order, 0.5**0.005
     )
-    return whole[:, 7]
+    return np.asarray(whole[:, 7])
 
 
 def rate_features(

@@ -48,7 +48,7 @@ class Windows:
 
 
 def choose_windows(
-    gap: float | None, span: float | None, horizon: int | None
+    gap: float | int | None, span: float | int | None, horizon: int | None
 ) -> Windows:
     """Windows of 1, 3, 12 and 36 times the horizon, or twice the usual gap if longer.
 
