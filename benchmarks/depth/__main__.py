@@ -97,6 +97,13 @@ def last_state(model: nn.Module, data: Data) -> torch.Tensor:
     return seen[-1] if spread is None else spread(seen[-1], data.edge_index)
 
 
+def graphs_of(row: Row, wanted: list[str] | None, *, is_named: bool) -> list[str]:
+    """A row that is named runs on any graph, the others on those of their own."""
+    if is_named and wanted:
+        return wanted
+    return [graph for graph in row.graphs if graph in (wanted or row.graphs)]
+
+
 def main() -> None:
     """Runs what is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -108,7 +115,7 @@ def main() -> None:
     CELLS.parent.mkdir(exist_ok=True)
     for name in chosen.rows or ROWS:
         row = ROWS[name]
-        for graph in chosen.graph or row.graphs:
+        for graph in graphs_of(row, chosen.graph, is_named=bool(chosen.rows)):
             for depth in row.depths:
                 if depth > chosen.max_depth or (name, graph, depth) in finished():
                     continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -305,7 +306,8 @@ def _predictor(
 
     if model is not None:
         return Predictor.load(model, opened, progress=progress)
-    options = Options(num_hops=num_hops, seed=seed)
+    threads = os.cpu_count() or 1  # more of them never change a result
+    options = Options(num_hops=num_hops, seed=seed, num_threads=threads)
     return Predictor(opened, options, fit_dir=fit_dir, progress=progress)
 
 

@@ -62,13 +62,10 @@ def test_only_the_columns_that_a_query_names_are_read(tmp_path):
         assert "\n│             b" not in scan
 
 
-@pytest.mark.parametrize("write", [write_parquet, write_csv])
-def test_a_file_that_cannot_be_read_is_one_clear_line(write, tmp_path):
-    folder = write(tmp_path / "shop")
-    file = next(iter(sorted(folder.iterdir())))
+def test_a_file_that_cannot_be_read_is_one_clear_line(tmp_path):
+    folder = write_parquet(tmp_path / "shop")
+    file = folder / "orders.parquet"
     file.write_bytes(b"\x00\x01\xff\xfe" * 50)
-    if write is write_csv:
-        pytest.skip("any bytes are a CSV of some kind")
     with pytest.raises(InputError, match=file.name) as caught:
         Database.open(folder)
     assert "\n" not in str(caught.value)

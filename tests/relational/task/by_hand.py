@@ -24,7 +24,9 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v if isinstance(v, list) or pd.notna(v) else None for k, v in row.items()}
+    return {
+        k: v if isinstance(v, list) or pd.notna(v) else None for k, v in row.items()
+    }
 
 
 def within(
@@ -63,7 +65,9 @@ def orders(rows: Rows, key: Any, t: pd.Timestamp, *window: Any) -> list[dict[str
     return sorted(found, key=lambda row: (row["placed_at"], row["order_id"]))
 
 
-def reviews(rows: Rows, key: Any, t: pd.Timestamp, *window: Any) -> list[dict[str, Any]]:
+def reviews(
+    rows: Rows, key: Any, t: pd.Timestamp, *window: Any
+) -> list[dict[str, Any]]:
     """The reviews of a customer in a window."""
     found = of(rows, "reviews", "customer_id", key)
     return [row for row in found if within(row["written_at"], t, *window)]
@@ -75,7 +79,9 @@ def items(rows: Rows, key: Any, t: pd.Timestamp, *window: Any) -> list[dict[str,
     return [row for row in rows["order_items"] if row["order_id"] in wanted]
 
 
-def payments(rows: Rows, column: str, key: Any, t: pd.Timestamp, *window: Any) -> list[Any]:
+def payments(
+    rows: Rows, column: str, key: Any, t: pd.Timestamp, *window: Any
+) -> list[Any]:
     """The amounts of the payments that point at an account by one of their keys."""
     found = of(rows, "payments", column, key)
     return [row["amount"] for row in found if within(row["paid_at"], t, *window)]

@@ -70,7 +70,9 @@ def asked_of_bank(text: str) -> bool:
 def all_pairs(db: Database, table: str, times: list[pd.Timestamp]) -> pd.DataFrame:
     key = db.schema.tables[table].pkey_col
     relation = db.relation(table, [key])
-    keys = [k for (k,) in db.connection.execute(f"SELECT {key} FROM {relation}").fetchall()]
+    keys = [
+        k for (k,) in db.connection.execute(f"SELECT {key} FROM {relation}").fetchall()
+    ]
     pairs = list(itertools.product(keys, times))
     return pd.DataFrame(pairs, columns=["entity", "anchor_time"])
 
@@ -111,7 +113,9 @@ def test_the_labels_of_every_example_are_those_found_by_hand(number: int) -> Non
         assert same(row.label, label), (where, row.label, label)
         matches = WHERE.get(number, lambda *_: True)(rows, row.entity, row.anchor_time)
         assert row.matches_where is matches, where
-        assumed = ASSUMED.get(number, lambda *_: True)(rows, row.entity, row.anchor_time)
+        assumed = ASSUMED.get(number, lambda *_: True)(
+            rows, row.entity, row.anchor_time
+        )
         assert row.assumed is assumed, where
 
 
@@ -120,7 +124,8 @@ def test_every_example_is_found_by_hand() -> None:
 
 
 TIMES = st.one_of(
-    st.none(), st.integers(-5, 70).map(lambda day: pd.Timestamp("2024-03-01") + _days(day))
+    st.none(),
+    st.integers(-5, 70).map(lambda day: pd.Timestamp("2024-03-01") + _days(day)),
 )
 
 
@@ -140,7 +145,8 @@ def order_frames(draw: st.DrawFn) -> pd.DataFrame:
                 [draw(st.sampled_from([1, 2, None])) for _ in times], dtype="Int64"
             ),
             "channel": pd.Series(
-                [draw(st.sampled_from(["web", "app", None])) for _ in times], dtype=object
+                [draw(st.sampled_from(["web", "app", None])) for _ in times],
+                dtype=object,
             ),
             "status": pd.Series(["paid"] * number, dtype=object),
             "total": [draw(st.sampled_from([0.1, 2.5, 1e9, None])) for _ in times],
@@ -150,7 +156,9 @@ def order_frames(draw: st.DrawFn) -> pd.DataFrame:
     ).astype({"total": "float64"})
 
 
-SMALL = open_shop({name: shop_frames()[name] for name in ("regions", "customers", "orders")})
+SMALL = open_shop(
+    {name: shop_frames()[name] for name in ("regions", "customers", "orders")}
+)
 
 
 def values_of(orders: pd.DataFrame, *texts: str) -> list[pd.DataFrame]:
@@ -211,7 +219,9 @@ def test_no_label_knows_what_comes_after_its_window(
 def test_no_filter_knows_what_comes_after_its_anchor(
     orders: pd.DataFrame, others: pd.DataFrame
 ) -> None:
-    where = "WHERE COUNT(orders.*, -INF, 0) > 0 AND LAST(orders.channel, -90, 0) = 'web'"
+    where = (
+        "WHERE COUNT(orders.*, -INF, 0) > 0 AND LAST(orders.channel, -90, 0) = 'web'"
+    )
     text = f"PREDICT COUNT(orders.*, 0, 30) {EACH} {where}"
     changed = _followed(orders, others, ANCHOR[0])
     found = [values_of(rows, text)[0]["matches_where"] for rows in (orders, changed)]
@@ -230,7 +240,11 @@ def _followed(
 
 @pytest.mark.parametrize(
     ("anchor", "window", "expected"),
-    [("2024-02-01", "0, 30", 0), ("2024-02-01", "-1, 30", 1), ("2024-01-31", "0, 1", 1)],
+    [
+        ("2024-02-01", "0, 30", 0),
+        ("2024-02-01", "-1, 30", 1),
+        ("2024-01-31", "0, 1", 1),
+    ],
 )
 def test_a_row_at_the_anchor_is_past_and_one_at_the_end_is_in_the_window(
     anchor: str, window: str, expected: int
@@ -281,8 +295,9 @@ def test_employees_belong_to_their_manager() -> None:
         {
             "employee_id": [1, 2, 3, 4],
             "manager_id": pd.array([None, 1, 1, 2], dtype="Int64"),
-            "hired_at": pd.to_datetime(["2024-01-01", "2024-01-05", "2024-01-06"] + 
-                                       ["2024-01-07"]),
+            "hired_at": pd.to_datetime(
+                ["2024-01-01", "2024-01-05", "2024-01-06"] + ["2024-01-07"]
+            ),
         }
     )
     keys = {
@@ -300,7 +315,9 @@ def test_employees_belong_to_their_manager() -> None:
     assert found["label"].tolist() == [2.0, 1.0, 0.0, 0.0]
 
 
-def test_a_table_without_time_takes_it_from_the_nearest_ancestor_even_the_entity() -> None:
+def test_a_table_without_time_takes_it_from_the_nearest_ancestor_even_the_entity() -> (
+    None
+):
     text = "PREDICT COUNT(order_items.*, 0, 1, days) FOR EACH orders.order_id"
     found = answers(SHOP, text, moments("2024-02-20"))
     assert set(found[found["label"] == 1]["entity"]) == {1007, 1008}

@@ -146,7 +146,9 @@ def test_candidates_of_a_foreign_key_are_the_rows_it_may_point_at() -> None:
 
 def test_those_asked_for_by_name_come_back_flagged_and_teach_with_all_others() -> None:
     where = "WHERE COUNT(orders.*, -30, 0) > 0"
-    text = f"PREDICT SUM(orders.total, 0, 30) FOR customers.customer_id IN (8, 7) {where}"
+    text = (
+        f"PREDICT SUM(orders.total, 0, 30) FOR customers.customer_id IN (8, 7) {where}"
+    )
     task = make_task(SHOP, text, anchor_time="2024-06-10", minimum_examples=5)
     now = task.now()
     assert now["entity"].tolist() == [7, 8]
@@ -174,7 +176,10 @@ def test_unknown_keys_are_named_up_to_five() -> None:
     [
         (f"PREDICT COUNT(orders.*, 0, 30) >= 0 {EACH}", "every label is true"),
         (f"PREDICT COUNT(orders.*, 0, 30) > 90 {EACH}", "every label is false"),
-        (f"PREDICT LAST(orders.channel WHERE orders.channel = 'web', 0, 90) {EACH}", "web"),
+        (
+            f"PREDICT LAST(orders.channel WHERE orders.channel = 'web', 0, 90) {EACH}",
+            "web",
+        ),
         (f"PREDICT COUNT(orders.*, 0, 5, years) {EACH}", "observed at 0 anchors"),
         (f"PREDICT COUNT(orders.*, 0, 120) {EACH}", "3 are needed"),
         (f"{SPEND} WHERE COUNT(orders.*, -30, 0) > 9", "fails WHERE"),
@@ -192,7 +197,12 @@ def test_a_query_with_nothing_to_learn_from_is_refused_with_counts(
 
 def test_an_assumption_about_the_future_chooses_the_examples() -> None:
     text = f"{SPEND} ASSUMING COUNT(coupons.*, 0, 45, days) >= 1"
-    options = {"minimum_examples": 1, "anchor_time": "2024-06-10", "minimum_assumed": 2, "test_anchors": 0}
+    options = {
+        "minimum_examples": 1,
+        "anchor_time": "2024-06-10",
+        "minimum_assumed": 2,
+        "test_anchors": 0,
+    }
     task = make_task(SHOP, text, **options)
     everyone = make_task(SHOP, SPEND, **options).train()
     train = task.train()
@@ -213,7 +223,9 @@ def test_an_assumption_about_the_entity_is_carried_to_the_engine() -> None:
     )
     task = make_task(BANK, text, minimum_examples=1, test_anchors=0)
     assert task.assumed_values == {"segment": "family"}
-    plain = make_task(BANK, text.split(" ASSUMING")[0], minimum_examples=1, test_anchors=0)
+    plain = make_task(
+        BANK, text.split(" ASSUMING")[0], minimum_examples=1, test_anchors=0
+    )
     pd.testing.assert_frame_equal(task.train(), plain.train())
 
 

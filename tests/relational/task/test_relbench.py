@@ -143,7 +143,9 @@ def test_a_task_written_as_a_query_has_the_same_rows_and_labels(
     # RelBench leaves out who appears after the test has begun.
     cut = task.source.cuts[1]  # type: ignore[attr-defined]
     table = task.db.schema.tables[task.entity_table]
-    there = set(ExampleTable(task.db, entities_at(task.db, table, [cut])).frame()["entity"])
+    there = set(
+        ExampleTable(task.db, entities_at(task.db, table, [cut])).frame()["entity"]
+    )
     for stored in frames(task).values():
         times = list(stored["anchor_time"].drop_duplicates())
         found, _ = asked.answered(entities_at(task.db, table, times))
@@ -240,6 +242,8 @@ def test_a_folder_without_the_task_says_which_it_has(tmp_path: Path) -> None:
             load_relbench_task(db, "any", tmp_path)
         with pytest.raises(InputError, match=r"manifest\.yaml"):
             load_relbench_task(db, "churn", tmp_path)
-        manifest.write_text("name: churn\ntask_type: regression\nentity_table: things\n")
+        manifest.write_text(
+            "name: churn\ntask_type: regression\nentity_table: things\n"
+        )
         with pytest.raises(InputError, match=r"no test\.parquet"):
             load_relbench_task(db, "churn", tmp_path).test()

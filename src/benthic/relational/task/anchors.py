@@ -39,7 +39,7 @@ class Anchors:
 def walk_back(
     start: pd.Timestamp, step: Span, earliest: pd.Timestamp
 ) -> Iterator[pd.Timestamp]:
-    """start - step, start - 2 steps, … as far as ``earliest``.
+    """Start - step, start - 2 steps, … as far as ``earliest``.
 
     Each is counted from the start, so that months do not wear away at their ends.
 

@@ -20,8 +20,8 @@ from benthic.relational.task.anchors import (
 )
 from benthic.relational.task.example_table import ExampleTable
 from benthic.relational.task.labels import LabelQuery
-from benthic.relational.task.sufficiency import Required, check_training
 from benthic.relational.task.steps import Horizon
+from benthic.relational.task.sufficiency import Required, check_training
 from benthic.relational.task.task import Examples
 
 SEEDS_AT_ONCE = 1_000_000

@@ -211,6 +211,7 @@ class RelBenchExamples:
         Args:
             split: train, validation or test.
         """
+        self._check_sql()
         times = ", ".join(f"({literal(time)})" for time in self.anchors(split))
         times = f"SELECT * FROM (VALUES {times}) AS v(timestamp)"
         kept = "label IS NOT NULL"
@@ -259,13 +260,16 @@ class RelBenchExamples:
             )
         return self.manifest.renamed(f"read_parquet({literal(str(path))})")
 
+    def _check_sql(self) -> str:
+        manifest = self.manifest
+        if manifest.sql is None or manifest.timedelta is None:
+            found = f"{manifest.name}, without SQL or timedelta"
+            raise InputError("task", found, "use its stored examples")
+        return manifest.sql
+
     def _sql(self, times: str) -> str:
         """The task's SQL over our tables, with our names."""
-        sql = self.manifest.sql
-        if sql is None:
-            raise InputError(
-                "task", f"{self.manifest.name}, without SQL", "use its stored examples"
-            )
+        sql = self._check_sql()
         tables = [
             table
             for table in self.db.schema.tables
