@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benthic.datasets import bank, load
     from benthic.diagnosis import Diagnosis, diagnose
-    from benthic.errors import BenthicError, InputError, ModelError
+    from benthic.errors import (
+        BenthicError,
+        DatabaseError,
+        InputError,
+        ModelError,
+        QueryError,
+    )
     from benthic.nn import (
         AntiSymmetric,
         DenseResidual,
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
         Residual,
         SkipNode,
     )
+    from benthic.relational.database import Database
+    from benthic.relational.predictor import Predictor
     from benthic.sweeps import Sweep, sweep
     from benthic.trace import Trace, measure_smoothing
     from benthic.treatment import Norm, Prescription, prescribe, treat
@@ -31,6 +39,8 @@ __version__ = "0.1.0"
 __all__ = [
     "AntiSymmetric",
     "BenthicError",
+    "Database",
+    "DatabaseError",
     "DenseResidual",
     "Diagnosis",
     "DropEdge",
@@ -43,7 +53,9 @@ __all__ = [
     "InputError",
     "ModelError",
     "Norm",
+    "Predictor",
     "Prescription",
+    "QueryError",
     "Residual",
     "SkipNode",
     "Sweep",
@@ -60,6 +72,8 @@ __all__ = [
 _HOME = {
     "AntiSymmetric": "benthic.nn",
     "BenthicError": "benthic.errors",
+    "Database": "benthic.relational.database",
+    "DatabaseError": "benthic.errors",
     "DenseResidual": "benthic.nn",
     "Diagnosis": "benthic.diagnosis",
     "DropEdge": "benthic.nn",
@@ -72,7 +86,9 @@ _HOME = {
     "InputError": "benthic.errors",
     "ModelError": "benthic.errors",
     "Norm": "benthic.treatment",
+    "Predictor": "benthic.relational.predictor",
     "Prescription": "benthic.treatment",
+    "QueryError": "benthic.errors",
     "Residual": "benthic.nn",
     "SkipNode": "benthic.nn",
     "Sweep": "benthic.sweeps",

@@ -196,7 +196,6 @@ def test_a_server_that_goes_in_the_middle_of_a_read_is_a_database_error(
     copied._read = dying
     with pytest.raises(DatabaseError) as caught:
         db.relation("t", ["wide"])
-    print(caught.value)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("postgresql://reader@127.0.0.1")
     with pytest.raises(DatabaseError):

@@ -296,7 +296,7 @@ def test_employees_belong_to_their_manager() -> None:
             "employee_id": [1, 2, 3, 4],
             "manager_id": pd.array([None, 1, 1, 2], dtype="Int64"),
             "hired_at": pd.to_datetime(
-                ["2024-01-01", "2024-01-05", "2024-01-06"] + ["2024-01-07"]
+                ["2024-01-01", "2024-01-05", "2024-01-06", "2024-01-07"]
             ),
         }
     )

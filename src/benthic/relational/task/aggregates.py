@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benthic.relational.database import Database
@@ -202,8 +202,11 @@ class _Value:
         if self._has_argument:
             conditions.append(f"{value} IS NOT NULL")
         kept = f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""
-        function = _FUNCTIONS[self.aggregate.function]
-        result = function(value, f"row(r.happened, r.k{self.place})", kept, self.exact)
+        name = self.aggregate.function
+        template = _OF_EXACT_NUMBERS.get(name) if self.exact else None
+        result = (template or _FUNCTIONS[name]).format(
+            value=value, kept=kept, tie=f"r.k{self.place}"
+        )
         return f"{result} AS v{self.place}"
 
     @property
@@ -211,30 +214,20 @@ class _Value:
         return not isinstance(self.aggregate.argument, Star)
 
 
-def _sum(value: str, order: str, kept: str, exact: bool) -> str:
+_FUNCTIONS = {
+    "COUNT": "count({value}){kept}",
     # Compensated summation: the order of rows, and so the threads, do not show.
-    total = f"sum({value})" if exact else f"fsum(CAST({value} AS DOUBLE))"
-    return f"CAST({total}{kept} AS DOUBLE)"
+    "SUM": "CAST(fsum(CAST({value} AS DOUBLE)){kept} AS DOUBLE)",
+    "AVG": "favg(CAST({value} AS DOUBLE)){kept}",
+    "MIN": "CAST(min({value}){kept} AS DOUBLE)",
+    "MAX": "CAST(max({value}){kept} AS DOUBLE)",
+    "COUNT_DISTINCT": "count(DISTINCT {value}){kept}",
+    "FIRST": "arg_min({value}, row(r.happened, {tie})){kept}",
+    "LAST": "arg_max({value}, row(r.happened, {tie})){kept}",
+    "LIST_DISTINCT": "list_sort(list(DISTINCT {value}){kept})",
+}
 
-
-def _avg(value: str, order: str, kept: str, exact: bool) -> str:
-    if exact:
-        return f"CAST(avg({value}){kept} AS DOUBLE)"
-    return f"favg(CAST({value} AS DOUBLE)){kept}"
-
-
-_FUNCTIONS: dict[str, Callable[[str, str, str, bool], str]] = {
-    "COUNT": lambda value, order, kept, exact: f"count({value}){kept}",
-    "SUM": _sum,
-    "AVG": _avg,
-    "MIN": lambda value, order, kept, exact: f"CAST(min({value}){kept} AS DOUBLE)",
-    "MAX": lambda value, order, kept, exact: f"CAST(max({value}){kept} AS DOUBLE)",
-    "COUNT_DISTINCT": lambda value, order, kept, exact: (
-        f"count(DISTINCT {value}){kept}"
-    ),
-    "FIRST": lambda value, order, kept, exact: f"arg_min({value}, {order}){kept}",
-    "LAST": lambda value, order, kept, exact: f"arg_max({value}, {order}){kept}",
-    "LIST_DISTINCT": lambda value, order, kept, exact: (
-        f"list_sort(list(DISTINCT {value}){kept})"
-    ),
+_OF_EXACT_NUMBERS = {
+    "SUM": "CAST(sum({value}){kept} AS DOUBLE)",
+    "AVG": "CAST(avg({value}){kept} AS DOUBLE)",
 }

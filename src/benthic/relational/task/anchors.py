@@ -68,7 +68,7 @@ def split_anchors(
     num_validation: int,
     num_test: int,
     num_train: int | None,
-    is_empty: Callable[[pd.Timestamp], bool] = lambda time: False,
+    is_empty: Callable[[pd.Timestamp], bool] | None = None,
 ) -> Anchors:
     """The latest anchors for the test, those before for validation, the rest to learn.
 
@@ -96,7 +96,8 @@ def split_anchors(
     def judging(most: int, limit: pd.Timestamp) -> tuple[pd.Timestamp, ...]:
         known = (time for time in waiting if observed(time) <= limit)
         tried = islice(known, most + MOST_EMPTY) if most else ()
-        return tuple(islice((time for time in tried if not is_empty(time)), most))
+        found = (time for time in tried if is_empty is None or not is_empty(time))
+        return tuple(islice(found, most))
 
     test = judging(num_test, limit)
     limit = test[-1] if test else limit
@@ -119,8 +120,9 @@ def entities_at(db: Database, table: Table, times: Iterable[pd.Timestamp]) -> st
     moments = ", ".join(f"({literal(time)})" for time in times)
     anchors = f"(VALUES {moments}) AS a(anchor_time)"
     return (
-        f"SELECT e.{_key(table)} AS entity, a.anchor_time FROM {_relation(db, table)} AS e"
-        f" CROSS JOIN {anchors} WHERE {_exists(db, table, 'a.anchor_time')}"
+        f"SELECT e.{_key(table)} AS entity, a.anchor_time"
+        f" FROM {_relation(db, table)} AS e CROSS JOIN {anchors}"
+        f" WHERE {_exists(db, table, 'a.anchor_time')}"
     )
 
 

@@ -31,7 +31,7 @@ class ExampleTable:
         self.db = db
         self.name = f"task_examples_{next(_NUMBERS)}"
         db.query(f"CREATE TABLE {self.name} AS {sql}")
-        weakref.finalize(self, _drop, db.connection, self.name).atexit = False
+        weakref.finalize(self, _drop, weakref.ref(db), self.name).atexit = False
 
     def __len__(self) -> int:
         return int(self.row("count(*)")[0])
@@ -59,15 +59,17 @@ class ExampleTable:
             rows: How many.
         """
         for start in range(0, len(self), rows):
-            # The table is only ever written at its end, so its row numbers have no gaps.
+            # Nothing is ever deleted, so the row numbers have no gaps.
             part = f"rowid >= {start} AND rowid < {start + rows}"
             sql = f"SELECT * FROM {self.name} WHERE {part} ORDER BY rowid"
             yield _tidy(self.db.frame(sql))
 
 
-def _drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    with suppress(duckdb.Error):
-        connection.execute(f"DROP TABLE IF EXISTS {name}")
+def _drop(owner: weakref.ref[Database], name: str) -> None:
+    db = owner()
+    if db is not None:
+        with suppress(duckdb.Error):
+            db.connection.execute(f"DROP TABLE IF EXISTS {name}")
 
 
 def _tidy(frame: pd.DataFrame) -> pd.DataFrame:

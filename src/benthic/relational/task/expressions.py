@@ -115,7 +115,7 @@ def _aggregate(node: Aggregate, scope: Scope) -> str:
     return scope.aggregate(node)
 
 
-def _literal(node: Literal, scope: Scope) -> str:
+def _literal(node: Literal, _: Scope) -> str:
     return literal_sql(node.value)
 
 

@@ -79,7 +79,7 @@ class EntityScope:
         return f"SELECT {self._key} AS entity, {found} FROM {self._lineage.tables}"
 
     def joins(self, seeds: str) -> str:
-        """What a statement over ``seeds`` joins, so that the scope's names mean something.
+        """What a statement over ``seeds`` joins to know the names of this scope.
 
         Args:
             seeds: Alias of the relation with entity, anchor_time and frame.
@@ -137,10 +137,12 @@ def _may_be_undefined(node: object) -> bool:
     return isinstance(node, ColumnRef) or getattr(node, "operator", "") == "/"
 
 
-def _tables(scope: EntityScope, seeds: str, step: Callable[[Rows], int]) -> list[str]:
+def _tables(
+    scope: EntityScope, seeds: str, step: Callable[[Rows], int] | None = None
+) -> list[str]:
     """The common table expressions that a scope's joins name."""
     found = [
-        f"{rows.name} AS ({pass_sql(rows, seeds, scope.db, step(rows))})"
+        f"{rows.name} AS ({pass_sql(rows, seeds, scope.db, step(rows) if step else 0)})"
         for rows in scope.passes
     ]
     if scope.entity_sql is not None:
@@ -171,13 +173,8 @@ class LabelQuery:
     @property
     def may_be_undefined(self) -> bool:
         """Whether an entity may have no label at some time."""
-        query = self.query
-        return (
-            query.where is not None
-            or query.assuming is not None
-            or query.modifier is not None
-            or any(map(_may_be_undefined, walk(query.target, into_aggregates=False)))
-        )
+        found = walk(self.query.target, into_aggregates=False)
+        return self.query.assuming is not None or any(map(_may_be_undefined, found))
 
     def judged(self, seeds: str, *, keep_all: bool) -> str:
         """SQL: entity, anchor_time, matches_where.
@@ -215,7 +212,7 @@ class LabelQuery:
             f"task_asked AS (SELECT {_JUDGED}, CAST(f.range AS BIGINT) AS frame"
             f" FROM task_judged CROSS JOIN range({self.frames}) AS f)",
             *_tables(target, "task_asked", self._step),
-            *_tables(assumed, "task_asked", lambda rows: 0),
+            *_tables(assumed, "task_asked"),
         ]
         condition = "TRUE" if future is None else f"{scalar(future, assumed)} IS TRUE"
         return (
@@ -239,7 +236,7 @@ class LabelQuery:
         parts = [
             "task_seeds AS (SELECT entity, anchor_time, CAST(0 AS BIGINT) AS frame"
             f" FROM {seeds})",
-            *_tables(scope, "task_seeds", lambda rows: 0),
+            *_tables(scope, "task_seeds"),
             "task_judged AS (SELECT s.entity, s.anchor_time,"
             f" {condition} AS matches_where FROM task_seeds AS s{scope.joins('s')}"
             + ("" if keep_all else f" WHERE {condition}")

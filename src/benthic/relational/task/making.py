@@ -68,8 +68,8 @@ def make_task(
             ``"entity"``: each row at its own time. None: the end of the data.
         step: Distance of the anchors; the horizon by default.
         num_train_anchors: At most so many anchors to learn from.
-        validation_anchors: Anchors to choose by. Where each row is asked once, any number
-            but 0 means a tenth of the rows.
+        validation_anchors: Anchors to choose by. Where each row is asked once, any
+            number but 0 means a tenth of the rows.
         test_anchors: Anchors to judge by; 0 leaves their examples to training.
         max_train_rows: About how many examples training and validation may have; beyond
             it, a sample that is always the same. None for all.
@@ -77,8 +77,8 @@ def make_task(
         minimum_assumed: As above, where ASSUMING speaks of the future.
 
     Raises:
-        QueryError: The query is wrong; or, with kind data, keys do not exist, no label is
-            observed, or (when the examples are made) too few remain or all are alike.
+        QueryError: The query is wrong; or, with kind data, keys do not exist, no label
+            is observed, or (once the examples are made) few remain or all are alike.
         InputError: ``anchor_time`` cannot be used.
     """
     if isinstance(query, str):
@@ -161,7 +161,7 @@ def _windows(nodes: Iterable[Expression | None]) -> list[Window]:
 
 
 def _horizon(query: PredictiveQuery, frames: int) -> Horizon | None:
-    """How far one must wait: for the target, and for what ASSUMING says of the future."""
+    """How far one must wait, also for what ASSUMING says of the future."""
     target = Horizon.of(_windows([query.target]), frames)
     assumed = Horizon.of(_windows([Assumption.of(query).future]))
     if target is None or assumed is None:
@@ -206,7 +206,7 @@ def _anchors(
     query, (train, validation, test) = asked.labels.query, numbers
     earliest = _earliest(asked.db, aggregates(query.target), query.entity.table)
 
-    def split(is_empty: Callable[[pd.Timestamp], bool]) -> Anchors:
+    def split(is_empty: Callable[[pd.Timestamp], bool] | None) -> Anchors:
         return split_anchors(
             walk_back(asked.now, step or horizon.longest, earliest),
             horizon.after,
@@ -220,7 +220,7 @@ def _anchors(
     anchors = split(asked.is_empty)
     if not anchors.train:
         # Nobody has a label anywhere: the counts of training will tell why.
-        anchors = split(lambda time: False)
+        anchors = split(None)
     if not anchors.train:
         found, needed = len(anchors.test + anchors.validation), 1 + validation + test
         raise query.error(

@@ -281,7 +281,8 @@ class RelBenchExamples:
             for place, table in enumerate(tables)
         ]
         found += [
-            f"{quoted(table)} AS (SELECT * EXCLUDE (_time, _row) FROM task_table_{place})"
+            f"{quoted(table)} AS"
+            f" (SELECT * EXCLUDE (_time, _row) FROM task_table_{place})"
             for place, table in enumerate(tables)
         ]
         found.append(f"timestamps AS ({times})")

@@ -97,7 +97,7 @@ def _advice(made: Examples) -> str:
 
 _ADVICE = {
     "fails WHERE": "widen WHERE",
-    "undefined": "ask for a longer window, or for a function that is defined over no rows",
+    "undefined": "ask for a longer window, or for what is defined over no rows",
     "empty": "ask for a longer window",
 }
 

@@ -1,4 +1,4 @@
-"""What is to be learned: examples (entity, time, label) without a look at the future."""
+"""What is to be learned: examples (entity, time, label) that know no future."""
 
 from __future__ import annotations
 
@@ -165,7 +165,8 @@ class Task:
 
     def _given(self, frame: str) -> str:
         dtype = self.db.schema.tables[self.entity_table].columns[self.entity_col].dtype
-        return f"SELECT TRY_CAST(entity AS {dtype}) AS entity, anchor_time, place FROM {frame}"
+        key = f"TRY_CAST(entity AS {dtype}) AS entity"
+        return f"SELECT {key}, anchor_time, place FROM {frame}"
 
     def observed_at(self, anchor_time: pd.Series) -> pd.Series:
         """When the labels of these anchors became known.
@@ -210,7 +211,7 @@ class Task:
 
     @property
     def dropped(self) -> dict[str, dict[str, int]]:
-        """Split -> why examples were left out -> how many, for the splits made so far."""
+        """Split made so far -> why examples were left out -> how many."""
         return {split: dict(made.dropped) for split, made in self._made.items()}
 
     def describe(self) -> dict[str, object]:
