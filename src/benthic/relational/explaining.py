@@ -19,6 +19,7 @@ from benthic.relational.sql import literal, quoted
 
 _NUM_ROWS = 8
 _NUM_FEATURES = 12
+_LEAST_SHARE = 0.01  # of the paths that are printed; the JSON has them all
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,14 @@ class Explanation:
         if self.entity is not None and self.prediction is not None:
             said = ", ".join(f"{k} {_short(v)}" for k, v in self.prediction.items())
             lines.append(f"for {self.entity!r} at {self.anchor_time}: {said}")
+        shown = [each for each in self.paths if each.share >= _LEAST_SHARE]
         lines += ["", "paths"]
         lines += [
-            f"  {_effect(each.effect)}{each.share:6.1%}  {each.path}"
-            for each in self.paths
+            f"  {_effect(each.effect)}{each.share:6.1%}  {each.path}" for each in shown
         ]
+        if len(shown) < len(self.paths):
+            rest = len(self.paths) - len(shown)
+            lines.append(f"  and {rest} more, each below {_LEAST_SHARE:.0%}")
         lines += ["", "features"]
         lines += [
             f"  {_effect(each.effect)}{each.share:6.1%}  {each.feature}"

@@ -51,7 +51,7 @@ class Computation:
     def hashes(self) -> dict[str, int]:
         """``key_hash`` of each category that a feature names."""
         if self._hashes is None:
-            self._hashes = text_hashes(self.db, sorted(self.plan.common_values))
+            self._hashes = text_hashes(self.db, sorted(self.plan.named_values))
         return self._hashes
 
     def features(

@@ -29,6 +29,7 @@ from benthic.relational.features.windows import Windows, choose_windows
 _SAMPLE_KEYS = 5_000
 _NEIGHBOR_ROWS = (10, 40)
 _MOST_GROUPS = 12
+_SAME_PARENT = 0.75
 
 
 def make_plan(
@@ -138,14 +139,25 @@ def _neighbors(
         np.int64
     )
     codes = computation.groups_of(moments.part(rows))
+    followed: list[tuple[str, Ints]] = []
     for path in neighbor_paths(db.schema, plan.entity_table, num_hops):
-        name = path.key_name
-        if name not in codes:
+        keys = codes.get(path.key_name)
+        if keys is None or _is_followed(str(path.chain), keys, followed):
             continue
-        keys = _some(codes[name])
-        found = _path_plan(db, path, keys, until, plan.horizon) if len(keys) else None
+        followed.append((str(path.chain), keys))
+        some = _some(keys)
+        found = _path_plan(db, path, some, until, plan.horizon) if len(some) else None
         if found is not None:
             yield found
+
+
+def _is_followed(chain: str, keys: Ints, followed: list[tuple[str, Ints]]) -> bool:
+    # Two tables that name the same parent nearly always would say everything twice.
+    known = keys >= 0
+    return bool(known.any()) and any(
+        other == chain and np.mean(keys[known] == others[known]) >= _SAME_PARENT
+        for other, others in followed
+    )
 
 
 def _season_tables(db: Database, own: Sequence[PathPlan]) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class FeaturePlan:
     seasons: tuple[str, ...]
 
     @property
-    def common_values(self) -> set[str]:
+    def named_values(self) -> set[str]:
         """Every category that a feature names."""
         return {
             value

@@ -1,1 +1,6 @@
-"""Where tables come from: one file a kind of database."""
+"""Where the rows come from: one file for each kind of database."""
+
+from benthic.relational.sources.opening import open_source
+from benthic.relational.sources.source import Source, reading
+
+__all__ = ["Source", "open_source", "reading"]

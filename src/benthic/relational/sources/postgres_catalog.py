@@ -186,7 +186,7 @@ _AS_IS = (
 
 def _cast(kind: Any) -> str:
     if isinstance(kind, postgresql.DOMAIN):
-        return _cast(kind.data_type) or f"::{_base(kind.data_type)}"
+        return _cast(kind.data_type) or f"::{_plain_kind(kind.data_type)}"
     if isinstance(kind, sa.ARRAY):
         plain = isinstance(kind.item_type, sa.Integer | sa.Float | sa.TEXT)
         return "" if plain else "::text[]"
@@ -197,7 +197,7 @@ def _cast(kind: Any) -> str:
     return "::double precision" if isinstance(kind, sa.Numeric) else "::text"
 
 
-def _base(kind: Any) -> str:
+def _plain_kind(kind: Any) -> str:
     dialect: Any = postgresql.dialect  # not annotated
     return str(kind.compile(dialect=dialect()))
 

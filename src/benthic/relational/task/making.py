@@ -96,8 +96,11 @@ def make_task(
     )
     source: ExampleSource
     if own_time or horizon is None:
-        shares = (validation_anchors and VALIDATION_SHARE, test_anchors and TEST_SHARE)
-        source = StandingExamples(asked, *shares)
+        source = StandingExamples(
+            asked,
+            VALIDATION_SHARE if validation_anchors else 0.0,
+            TEST_SHARE if test_anchors else 0.0,
+        )
     else:
         numbers = num_train_anchors, validation_anchors, test_anchors
         source = AnchoredExamples(asked, _anchors(asked, horizon, step, numbers))
