@@ -21,7 +21,6 @@ def notes(text):
         ),
         ("SUM(orders.total, -INF, 30)", "all that lies before the anchor is part of"),
         ("LAST(orders.status, 0, 9)", "multiclass task: orders.status is categorical"),
-        ("customers.tier", "judged at its own customers.joined_at"),
         ("customers.newsletter", "binary task: customers.newsletter is boolean"),
     ],
 )
@@ -36,13 +35,11 @@ def test_a_plain_future_has_no_note_but_its_task_type():
     )
 
 
-def test_a_table_without_a_time_an_assumption_and_null_are_told():
-    static = notes("PREDICT products.price FOR EACH products.product_id")
+def test_an_assumption_and_null_are_told():
     assumed = notes(
         customers("COUNT(orders.*, 0, 9)", "ASSUMING COUNT(coupons.*, 0, 9) > 0")
     )
     null = notes(customers("COUNT(orders.*, 0, 9)", "WHERE customers.tier != NULL"))
 
-    assert "products has no time" in static[-1]
     assert "no proof that one causes the other" in assumed[-1]
     assert null[-1] == "!= NULL at line 1 is read as IS NOT NULL"

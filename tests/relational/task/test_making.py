@@ -98,3 +98,14 @@ def test_an_anchor_time_that_cannot_be_is_refused(choice: str) -> None:
     text = "PREDICT products.price FOR EACH products.product_id"
     with pytest.raises(InputError, match="anchor_time"):
         make_task(SHOP, text, anchor_time=choice)
+
+
+def test_rows_that_end_long_before_the_anchor_are_noted() -> None:
+    late = make_task(SHOP, SPEND, anchor_time="2026-06-10")
+    orders = SHOP.relation("orders", ["placed_at"])
+    last = SHOP.query(f"SELECT max(placed_at) FROM {orders}")[0][0].date()
+    assert late.notes[-1].startswith(f"orders has no row after {last}: labels after")
+    assert not any(
+        "no row after" in note
+        for note in make_task(SHOP, SPEND, anchor_time="2024-06-10").notes
+    )

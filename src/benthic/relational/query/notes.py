@@ -25,8 +25,6 @@ def notes(clauses: Clauses, remarks: Iterable[str], schema: Schema) -> tuple[str
     found += remarks
     target = aggregates(clauses.target)
     found += [known for part in target if (known := _known_part(part))]
-    if not target:
-        found.append(_anchor(clauses, schema))
     if aggregates(clauses.assuming):
         found.append(
             "learned from the anchors where the assumption came true: a conditional "
@@ -54,13 +52,3 @@ def _length(window: Window) -> str:
     shown = _COUNTED[number] if number < len(_COUNTED) else str(number)
     unit = window.unit.removesuffix("s") if number == 1 else window.unit
     return f"{shown} {unit}"
-
-
-def _anchor(clauses: Clauses, schema: Schema) -> str:
-    table = schema.tables[clauses.entity.table]
-    if table.time_col is None:
-        return f"{table.name} has no time: every row is judged at the same anchor"
-    return (
-        f"each row is judged at its own {table.name}.{table.time_col}, what comes "
-        "later is invisible; give anchor_time to judge all at one time"
-    )

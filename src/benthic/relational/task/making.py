@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import pandas as pd
 
@@ -38,6 +38,8 @@ from benthic.relational.task.values import literal_sql
 
 AUTO, OWN = "auto", "entity"
 """Choices of ``anchor_time`` beside a moment and None."""
+
+_NEVER = pd.Timestamp.max
 
 AnchorTime = str | dt.datetime | None
 
@@ -118,7 +120,11 @@ def make_task(
         k=query.modifier.k if isinstance(query.modifier, (Rank, Classify)) else None,
         choices=_choices(db, query),
         assumed_values=dict(Assumption.of(query).values),
-        notes=(*query.notes(db.schema), _anchor_note(own_time, now)),
+        notes=(
+            *query.notes(db.schema),
+            _anchor_note(own_time, now),
+            *_ended(asked, horizon),
+        ),
     )
 
 
@@ -242,16 +248,37 @@ def _earliest(
     db: Database, found: Iterable[Aggregate], entity_table: str
 ) -> pd.Timestamp:
     """Time of the first row that any window of the target could hold."""
-    tables = {
-        window_time(paths.chain(part, entity_table, db.schema), db).tables[-1]
-        for part in found
-    }
-    firsts = [
-        db.query(f'SELECT min("_time") FROM {db.relation(table, [])}')[0][0]
-        for table in sorted(tables)
-    ]
-    known = [pd.Timestamp(first) for first in firsts if first is not None]
-    return min(known, default=pd.Timestamp.max)
+    tables = _timed_tables(db, found, entity_table)
+    firsts = [_extreme(db, table, "min") for table in tables]
+    return min((first for first in firsts if first is not None), default=_NEVER)
+
+
+def _ended(asked: Asked, horizon: Horizon | None) -> Iterator[str]:
+    """A note where the rows of the target end long before the anchor."""
+    db, query = asked.db, asked.labels.query
+    for table in _timed_tables(db, aggregates(query.target), query.entity.table):
+        last = _extreme(db, table, "max")
+        if horizon is None or last is None or horizon.after(last) >= asked.now:
+            continue
+        yield (
+            f"{table} has no row after {last.date()}: labels after that are of empty "
+            f"windows; with anchor_time '{last.date()}' they would not be"
+        )
+
+
+def _timed_tables(
+    db: Database, found: Iterable[Aggregate], entity_table: str
+) -> list[str]:
+    """The tables whose times decide which rows lie in a window of the target."""
+    chains = [paths.chain(part, entity_table, db.schema) for part in found]
+    return sorted({window_time(chain, db).tables[-1] for chain in chains})
+
+
+def _extreme(db: Database, table: str, which: str) -> pd.Timestamp | None:
+    found = db.query(
+        f'SELECT {which}("_time") FROM {db.relation(table, [])} WHERE isfinite("_time")'
+    )[0][0]
+    return None if found is None else pd.Timestamp(found)
 
 
 def _choices(db: Database, query: PredictiveQuery) -> Candidates | None:
