@@ -123,8 +123,7 @@ class Explanation:
         if self.rows:
             lines += ["", "rows (what each did to the prediction)"]
         for each in self.rows:
-            cells = ", ".join(f"{k}={_short(v)}" for k, v in each.row.items())
-            lines.append(f"  {each.change:+.4f}  {each.table}: {cells}")
+            lines.append(f"  {each.change:+.4f}  {each.table}: {_cells(each.row)}")
         return "\n".join([*lines, "", *(f"note: {note}" for note in self.notes)])
 
 
@@ -293,10 +292,22 @@ def _effect(value: float | None) -> str:
     return "" if value is None else f"{value:+8.3f} "
 
 
-def _short(value: Any) -> str:
+def _cells(row: Mapping[str, Any], most: int = 8) -> str:
+    """A row on one line: the first columns, long texts cut."""
+    known = {name: value for name, value in row.items() if not _is_missing(value)}
+    shown = [f"{name}={_short(value)}" for name, value in list(known.items())[:most]]
+    return ", ".join([*shown, *(["…"] if len(known) > most else [])])
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (np.isscalar(value) and bool(pd.isna(value)))
+
+
+def _short(value: Any, most: int = 40) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value)
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _plain(value: Any) -> Any:
