@@ -18,6 +18,8 @@ def run(name, capsys):
 def test_every_example_is_run_here():
     tested = {
         "dropout_on_the_skip.py",
+        "predict_badges.py",
+        "predict_rentals.py",
         "trace_your_own_loop.py",
         "treat_your_model.py",
     }
@@ -47,3 +49,26 @@ def test_a_treated_network_learns_what_the_untreated_one_does_not(capsys):
     assert treated.endswith("healthy")
     score = [float(line.split()[-3].rstrip("%,")) for line in (untreated, treated)]
     assert score[1] > score[0] + 40
+
+
+@pytest.mark.slow  # fits twice on 40,000 examples
+def test_badges_are_predicted_better_than_by_each_user_s_habit(capsys):
+    text = run("predict_badges.py", capsys)
+    model, *_, habit, _ = next(
+        map(float, line.split()[1:])
+        for line in text.splitlines()
+        if line.startswith("auroc")
+    )
+    assert model > habit + 0.05
+    assert "users <- badges.UserId" in text
+
+
+@pytest.mark.slow  # fits twice on thousands of examples
+def test_rentals_are_predicted_better_than_by_the_last_three_weeks(capsys):
+    text = run("predict_rentals.py", capsys)
+    model, *_, last = next(
+        map(float, line.split()[1:])
+        for line in text.splitlines()
+        if line.startswith("mae")
+    )
+    assert model < last - 0.1
