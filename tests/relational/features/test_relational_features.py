@@ -261,3 +261,11 @@ def _without_later(rows, moment, how):
         if name in ("points", "position", "grid", "positionOrder", "laps", "wins"):
             rows.loc[late, name] = 77
     return rows
+
+
+def test_what_another_duckdb_hashed_is_refused():
+    tables = frames(0)
+    made = fitted(tables, seeds(tables, [40, 80]))
+    state = {**made.state(), "hash": 1}
+    with pytest.raises(InputError, match="hashed by another version of DuckDB"):
+        RelationalFeatures.from_state(opened(tables), state)

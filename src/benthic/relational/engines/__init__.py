@@ -1,18 +1,8 @@
 """Engines: each learns a target and predicts it, behind one protocol."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-
-from benthic.relational.database import Database
+from benthic.relational.engines.choosing import load_engine, make_features_engine
 from benthic.relational.engines.engine import Engine, FitReport, Target
-from benthic.relational.engines.features import (
-    FeaturesEngine,
-    Options,
-    read_facts,
-    silent,
-)
+from benthic.relational.engines.features import FeaturesEngine, Options
 from benthic.relational.engines.ranking import RankingEngine
 
 __all__ = [
@@ -25,43 +15,3 @@ __all__ = [
     "load_engine",
     "make_features_engine",
 ]
-
-_SAVED: dict[str, type[FeaturesEngine] | type[RankingEngine]] = {
-    "features": FeaturesEngine,
-    "ranking": RankingEngine,
-}
-
-
-def make_features_engine(
-    db: Database,
-    target: Target,
-    options: Options | None = None,
-    *,
-    fit_dir: str | Path | None = None,
-    progress: Callable[[str], None] = silent,
-) -> FeaturesEngine | RankingEngine:
-    """The features engine for a target: of single values, or of lists of them.
-
-    Args:
-        db: The database.
-        target: What is to be learned.
-        options: How.
-        fit_dir: Where an interrupted fit finds its finished parts again.
-        progress: Told of each step.
-    """
-    lists = str(target.task_type) in {"ranking", "multilabel"}
-    kind = RankingEngine if lists else FeaturesEngine
-    return kind(db, target, options, fit_dir=fit_dir, progress=progress)
-
-
-def load_engine(folder: str | Path, db: Database) -> FeaturesEngine | RankingEngine:
-    """Reads whichever engine was saved.
-
-    Args:
-        folder: Where.
-        db: The database to predict on.
-
-    Raises:
-        InputError: If there is none.
-    """
-    return _SAVED[read_facts(Path(folder))["engine"]].load(folder, db)

@@ -11,11 +11,14 @@ import numpy as np
 
 _ALWAYS: dict[str, Any] = {
     "deterministic": True,
-    "force_row_wise": True,  # the layout must not be chosen by a stopwatch
-    "verbosity": -1,
-    "feature_pre_filter": False,
+    "force_col_wise": True,  # the layout must not be chosen by a stopwatch
     "bagging_freq": 1,
+}
+_BINNING: dict[str, Any] = {
+    "verbosity": -1,
+    "feature_pre_filter": False,  # else bins would serve one size of leaf only
     "max_bin": 127,
+    "data_random_seed": 1,  # else bins would serve one seed only
 }
 
 
@@ -34,6 +37,35 @@ class Rows:
     y: np.ndarray
     weight: np.ndarray
     groups: np.ndarray | None = None
+
+
+class Binned:
+    """Rows whose features were cut into bins once, from which many trees may grow.
+
+    Args:
+        rows: To learn from.
+        validation: To stop by; cut into the same bins.
+
+    Example:
+        >>> rows = Rows(np.zeros((9, 2), np.float32), np.zeros(9), np.ones(9))
+        >>> Binned(rows).num_rows
+        9
+    """
+
+    def __init__(self, rows: Rows, validation: Rows | None = None) -> None:
+        self.num_rows = len(rows.y)
+        self.train = _dataset(rows)
+        self.validation = (
+            None if validation is None else _dataset(validation, self.train)
+        )
+
+    def weigh(self, weight: np.ndarray) -> None:
+        """Gives the rows other weights; the bins stay.
+
+        Args:
+            weight: Of each example.
+        """
+        self.train.set_weight(weight)
 
 
 @dataclass(frozen=True)
@@ -75,26 +107,24 @@ class Grown:
 
 
 def grow(
-    rows: Rows,
+    binned: Binned,
     trees: Trees,
     *,
     num_rounds: int,
     seed: int,
-    validation: Rows | None = None,
-    metric: str = "None",
+    metric: str | None = None,
     patience: int = 60,
     num_classes: int = 1,
     num_threads: int = 1,
 ) -> Grown:
-    """Grows trees, until validation has not improved for a while if there is one.
+    """Grows trees, until validation has not improved for a while if asked to look.
 
     Args:
-        rows: To learn from.
+        binned: To learn from.
         trees: How they are grown.
         num_rounds: How many (times the classes of multiclass), at most.
         seed: Of bagging and feature sampling.
-        validation: To stop by; None grows all rounds.
-        metric: LightGBM's name of the metric to stop by.
+        metric: LightGBM's name of the metric to stop by; None grows all rounds.
         patience: Rounds without improvement.
         num_classes: Classes of a multiclass objective.
         num_threads: Does not change the result.
@@ -102,31 +132,33 @@ def grow(
     Example:
         >>> x = np.arange(200, dtype=np.float32)[:, None]
         >>> rows = Rows(x, (x[:, 0] > 99).astype(float), np.ones(200))
-        >>> model = grow(rows, Trees("binary"), num_rounds=5, seed=0).booster
+        >>> model = grow(Binned(rows), Trees("binary"), num_rounds=5, seed=0).booster
         >>> bool(model.predict(x[:1])[0] < 0.5 < model.predict(x[-1:])[0])
         True
     """
     parameters = {
         **_ALWAYS,
-        **_shape(trees, len(rows.y)),
+        **_BINNING,
+        **_shape(trees, binned.num_rows),
         "seed": seed,
         "num_threads": num_threads,
-        "metric": metric,
+        "metric": metric or "None",
         **({"num_class": num_classes} if num_classes > 1 else {}),
     }
     curves: dict[str, Any] = {}
     watched: dict[str, Any] = {}
-    data = _dataset(rows)
-    if validation is not None:
+    if metric is not None:
         watched = {
-            "valid_sets": [_dataset(validation, data)],
+            "valid_sets": [binned.validation],
             "valid_names": ["validation"],
             "callbacks": [
                 lightgbm.early_stopping(patience, verbose=False),
                 lightgbm.record_evaluation(curves),
             ],
         }
-    booster = lightgbm.train(parameters, data, num_boost_round=num_rounds, **watched)
+    booster = lightgbm.train(
+        parameters, binned.train, num_boost_round=num_rounds, **watched
+    )
     found: list[float] = next(iter(curves.get("validation", {}).values()), [])
     return Grown(booster, np.array(found))
 
@@ -138,11 +170,12 @@ def _shape(trees: Trees, num_rows: int) -> Mapping[str, Any]:
 
 
 def _dataset(rows: Rows, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
-    return lightgbm.Dataset(
+    data = lightgbm.Dataset(
         rows.x,
         label=rows.y,
         weight=rows.weight,
         group=rows.groups,
         reference=reference,
-        params={"verbosity": -1, "feature_pre_filter": False, "max_bin": 127},
+        params=dict(_BINNING),
     )
+    return data.construct()

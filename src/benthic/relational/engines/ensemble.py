@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import lightgbm
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from benthic.relational.engines.binned_material import BinnedMaterial
 from benthic.relational.engines.boosting import Rows, grow
 from benthic.relational.engines.calibration import (
     Calibration,
@@ -21,7 +22,8 @@ from benthic.relational.engines.calibration import (
 from benthic.relational.engines.finished import Finished
 from benthic.relational.engines.kinds import BINARY, MULTICLASS, REGRESSION, Kind
 from benthic.relational.engines.linear import LinearModel, fit_linear
-from benthic.relational.engines.search import Material, Setting, Trial
+from benthic.relational.engines.material import Material, Setting
+from benthic.relational.engines.search import Trial
 
 _KINDS = {kind.name: kind for kind in (BINARY, REGRESSION, MULTICLASS)}
 _STRENGTHS = (0.01, 0.1, 1.0)
@@ -204,9 +206,11 @@ def choose_blend(
     label = material.y_validation
     found = [(Blend(loss=kind.loss(label, trees)), trees)]
     # A class for each column is the one kind that the linear model does not speak.
-    for strength in _STRENGTHS if trees.ndim == 1 else ():
-        linear = linear_model(material, trials[0].setting, kind, strength)
-        straight = linear(material.validation(trials[0].setting).x)
+    strengths = _STRENGTHS if trees.ndim == 1 else ()
+    models = linear_models(material, trials[0].setting, kind, strengths)
+    x = material.validation(trials[0].setting).x
+    for strength, linear in zip(strengths, models, strict=True):
+        straight = linear(x)
         spread = float(np.std(straight))
         scale = float(np.std(trees)) / spread if kind is BINARY and spread else 1.0
         for share in _SHARES[1:]:
@@ -234,20 +238,20 @@ def _calibrate(
     return Blend(**facts)
 
 
-def linear_model(
-    material: Material, setting: Setting, kind: Kind, strength: float
-) -> LinearModel:
-    """The linear model on the rows of a setting.
+def linear_models(
+    material: Material, setting: Setting, kind: Kind, strengths: Sequence[float]
+) -> list[LinearModel]:
+    """The linear models on the rows of a setting, one for each strength.
 
     Args:
         material: What is learned from.
         setting: Which rows, with which weight.
         kind: Of label.
-        strength: Of the penalty.
+        strengths: Of the penalty.
     """
     rows = _thinned(material.rows(setting))
     return fit_linear(
-        rows.x, rows.y, rows.weight, binary=kind is BINARY, strength=strength
+        rows.x, rows.y, rows.weight, binary=kind is BINARY, strengths=strengths
     )
 
 
@@ -259,7 +263,7 @@ def _thinned(rows: Rows) -> Rows:
 
 
 def fit_ensemble(
-    material: Material,
+    binned: BinnedMaterial,
     trials: list[Trial],
     kind: Kind,
     blend: Blend,
@@ -273,7 +277,7 @@ def fit_ensemble(
     """Grows the final trees, the settings in turn, each with its own seed.
 
     Args:
-        material: What is learned from: train, or train + validation for the refit.
+        binned: What is learned from: train, or train + validation for the refit.
         trials: Settings and rounds, best first.
         kind: Of label.
         blend: Chosen on validation.
@@ -283,33 +287,43 @@ def fit_ensemble(
         finished: Where finished trees are kept, and found after an interruption.
         progress: Told of each.
     """
+    taken = [trials[i % len(trials)] for i in range(num_models)]
     boosters = []
-    for i in range(num_models):
-        trial = trials[i % len(trials)]
-        key = {
-            "model": asdict(trial.setting),
-            "rounds": trial.rounds,
-            "seed": seed + 100 + i,
-            "rows": len(material.y),
-        }
-        kept = finished.read(key)
-        if kept is None:
-            grown = grow(
-                material.rows(trial.setting),
-                trial.setting.trees,
-                num_rounds=trial.rounds,
-                seed=seed + 100 + i,
-                num_classes=material.num_classes,
-                num_threads=num_threads,
-            )
-            kept = {"text": grown.booster.model_to_string()}
-            finished.write(key, kept)
-        boosters.append(lightgbm.Booster(model_str=kept["text"]))
+    for i, trial in enumerate(taken):
+        text = _final_trees(binned, trial, seed + 100 + i, num_threads, finished)
+        boosters.append(lightgbm.Booster(model_str=text))
         progress(f"model {i + 1} of {num_models}")
+    material, first = binned.material, trials[0].setting
     linear = None
     if blend.share > 0:
-        linear = linear_model(material, trials[0].setting, kind, blend.strength)
-    reads = [
-        material.chosen(trials[i % len(trials)].setting) for i in range(num_models)
-    ]
-    return Ensemble(kind, tuple(boosters), tuple(reads), linear, blend)
+        linear = linear_models(material, first, kind, (blend.strength,))[0]
+    reads = tuple(material.chosen(trial.setting) for trial in taken)
+    return Ensemble(kind, tuple(boosters), reads, linear, blend)
+
+
+def _final_trees(
+    binned: BinnedMaterial,
+    trial: Trial,
+    seed: int,
+    num_threads: int,
+    finished: Finished,
+) -> str:
+    key = {
+        "model": asdict(trial.setting),
+        "rounds": trial.rounds,
+        "seed": seed,
+        "rows": len(binned.material.y),
+    }
+    kept = finished.read(key)
+    if kept is None:
+        grown = grow(
+            binned(trial.setting),
+            trial.setting.trees,
+            num_rounds=trial.rounds,
+            seed=seed,
+            num_classes=binned.material.num_classes,
+            num_threads=num_threads,
+        )
+        kept = {"text": grown.booster.model_to_string()}
+        finished.write(key, kept)
+    return str(kept["text"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,21 +14,30 @@ import pandas as pd
 
 from benthic.errors import InputError
 from benthic.relational.database import Database
+from benthic.relational.engines.binned_material import BinnedMaterial
 from benthic.relational.engines.design import Design, label_history
 from benthic.relational.engines.engine import (
     FitReport,
     Target,
     check_examples,
-    drawn_lags,
     lags_of,
     peak_memory_mb,
 )
-from benthic.relational.engines.ensemble import Ensemble, choose_blend, fit_ensemble
+from benthic.relational.engines.ensemble import Blend, Ensemble, choose_blend, fit_ensemble
 from benthic.relational.engines.finished import Finished
-from benthic.relational.engines.folder import MARK, whole_folder
+from benthic.relational.engines.folder import whole_folder
 from benthic.relational.engines.interval import LEVEL, IntervalModel, fit_interval
 from benthic.relational.engines.kinds import BINARY, MULTICLASS, REGRESSION, Kind
-from benthic.relational.engines.search import Material, Trial, search
+from benthic.relational.engines.material import Material, gathered
+from benthic.relational.engines.saving import (
+    facts_of,
+    read_design,
+    read_facts,
+    report_of,
+    write_design,
+    write_facts,
+)
+from benthic.relational.engines.search import Trial, search
 from benthic.relational.engines.usefulness import order_features
 from benthic.relational.features.relational_features import RelationalFeatures
 
@@ -148,7 +155,7 @@ class FeaturesEngine:
         self._classes = self._found_classes(train)
         lags = lags_of(validation)
         self.progress("features")
-        design = Design.fit(
+        self._design = Design.fit(
             self.db,
             self.target,
             train,
@@ -156,56 +163,70 @@ class FeaturesEngine:
             strict=self.options.strict,
             has_lag=len(lags) > 0,
         )
-        self._design = design
         material = self._material(train, lags, validation)
-        order = order_features(
-            material,
-            self._kind,
-            seed=self.options.seed,
-            num_threads=self.options.num_threads,
-        )
-        material = replace(material, order=order)
-        finished = Finished(self.fit_dir, _fingerprint(material))
-        trials = self._search(material, finished)
-        groups = pd.factorize(validation["entity"])[0]
-        blend = choose_blend(material, trials, self._kind, groups)
-        if self._kind is REGRESSION:
-            self._interval = fit_interval(
-                material,
-                trials[0],
-                groups,
-                seed=self.options.seed,
-                num_threads=self.options.num_threads,
-            )
-        if self.options.refit and self.target.horizon is not None:
-            design.known = label_history(validation, self.target)
+        material = replace(material, order=order_features(material, self._kind, **self._drawn))
+        finished = Finished(self.fit_dir, material.fingerprint())
+        binned = BinnedMaterial(material)
+        trials, blend = self._chosen(binned, validation, finished)
         if self.options.refit:
-            material = self._material(pd.concat([train, validation]), lags, None)
-            material = replace(material, order=order)
+            binned = self._refitted(train, validation, lags, material.order)
         self._ensemble = fit_ensemble(
-            material,
+            binned,
             trials,
             self._kind,
             blend,
             num_models=self.options.num_models,
-            seed=self.options.seed,
-            num_threads=self.options.num_threads,
             finished=finished,
             progress=self.progress,
+            **self._drawn,
         )
         self.report = self._reported(trials, len(lags) > 0, started)
         return self.report
 
-    def _search(self, material: Material, finished: Finished) -> list[Trial]:
+    @property
+    def _drawn(self) -> dict[str, int]:
+        return {"seed": self.options.seed, "num_threads": self.options.num_threads}
+
+    def _chosen(
+        self, binned: BinnedMaterial, validation: pd.DataFrame, finished: Finished
+    ) -> tuple[list[Trial], Blend]:
         trials = search(
-            material,
+            binned,
             self._kind,
-            seed=self.options.seed,
-            num_threads=self.options.num_threads,
             finished=finished,
             progress=self.progress,
+            **self._drawn,
+        )[:_TOP_SETTINGS]
+        groups = pd.factorize(validation["entity"])[0]
+        blend = choose_blend(binned.material, trials, self._kind, groups)
+        if self._kind is REGRESSION:
+            self._interval = fit_interval(binned, trials[0], groups, **self._drawn)
+        return trials, blend
+
+    def _refitted(
+        self,
+        train: pd.DataFrame,
+        validation: pd.DataFrame,
+        lags: np.ndarray,
+        order: np.ndarray | None,
+    ) -> BinnedMaterial:
+        if self.target.horizon is not None:
+            self._fitted()[0].known = label_history(validation, self.target)
+        material = self._material(pd.concat([train, validation]), lags, None)
+        return BinnedMaterial(replace(material, order=order))
+
+    def _material(
+        self, train: pd.DataFrame, lags: np.ndarray, validation: pd.DataFrame | None
+    ) -> Material:
+        return gathered(
+            self._fitted()[0],
+            train,
+            validation,
+            classes=self._classes,
+            lags=lags,
+            num_lags=self.options.num_lags,
+            seed=self.options.seed,
         )
-        return trials[:_TOP_SETTINGS]
 
     def _found_classes(self, train: pd.DataFrame) -> list[Any]:
         if self._kind is not MULTICLASS:
@@ -219,41 +240,6 @@ class FeaturesEngine:
                 "rank them, or ask for a coarser column",
             )
         return classes
-
-    def _numbers(self, label: pd.Series) -> np.ndarray:
-        if self._kind is not MULTICLASS:
-            return np.asarray(label.to_numpy(dtype=np.float64))
-        number = {value: i for i, value in enumerate(self._classes)}
-        return np.array([number[value] for value in label], dtype=np.float64)
-
-    def _material(
-        self, train: pd.DataFrame, lags: np.ndarray, validation: pd.DataFrame | None
-    ) -> Material:
-        design = self._fitted()[0]
-        if self._classes:  # a class that training never saw cannot be learned
-            train = train[train["label"].isin(self._classes)]
-        if self._classes and validation is not None:
-            validation = validation[validation["label"].isin(self._classes)]
-        plain = train.drop(columns="cut_time", errors="ignore").reset_index(drop=True)
-        views = {"fresh": design.matrix(plain)}
-        if len(lags):
-            draws = [
-                design.matrix(drawn_lags(plain, lags, seed=self.options.seed + i))
-                for i in range(self.options.num_lags)
-            ]
-            views["lagged"] = np.concatenate(draws)
-        age = plain["anchor_time"].max() - plain["anchor_time"]
-        span = age.max()
-        shares = age / span if span > pd.Timedelta(0) else pd.Series(np.zeros(len(age)))
-        judged = plain.iloc[:0] if validation is None else validation
-        return Material(
-            views,
-            self._numbers(plain["label"]),
-            shares.to_numpy(dtype=np.float64),
-            design.matrix(judged) if len(judged) else views["fresh"][:0],
-            self._numbers(judged["label"]),
-            max(1, len(self._classes)),
-        )
 
     def _fitted(self) -> tuple[Design, Ensemble | None]:
         if self._design is None:
@@ -386,20 +372,15 @@ class FeaturesEngine:
         """
         design, ensemble = self._ready()
         facts = {
-            "engine": "features",
-            "target": self.target.to_json(),
-            "options": vars(self.options),
+            **facts_of("features", self.target, self.options, self.report),
             "classes": self._classes,
             "has_lag": design.has_lag,
             "has_frame": design.has_frame,
-            "report": None if self.report is None else vars(self.report),
             "interval": None if self._interval is None else self._interval.to_json(),
         }
         with whole_folder(folder) as place:
-            _write_json(place / MARK, facts)
-            _write_json(place / "features.json", design.features.state())
-            if design.known is not None:
-                design.known.to_parquet(place / "known.parquet", index=False)
+            write_facts(place, facts)
+            write_design(place, design)
             ensemble.save(place, "ensemble")
             if self._interval is not None:
                 self._interval.save(place)
@@ -419,61 +400,13 @@ class FeaturesEngine:
         facts = read_facts(place)
         engine = cls(db, Target.from_json(facts["target"]), Options(**facts["options"]))
         engine._classes = facts["classes"]
-        state = json.loads((place / "features.json").read_text(encoding="utf-8"))
-        known = place / "known.parquet"
-        engine._design = Design(
-            RelationalFeatures.from_state(db, state),
-            facts["has_lag"],
-            facts["has_frame"],
-            pd.read_parquet(known) if known.exists() else None,
-        )
+        engine._design = read_design(place, db, facts)
         engine._ensemble = Ensemble.load(place, "ensemble")
         if facts["interval"] is not None:
             engine._interval = IntervalModel.load(place, facts["interval"])
-        if facts["report"] is not None:
-            notes = tuple(facts["report"].pop("notes"))
-            engine.report = FitReport(**facts["report"], notes=notes)
+        engine.report = report_of(facts)
         return engine
-
-
-def read_facts(folder: Path) -> dict[str, Any]:
-    """What a saved engine says about itself.
-
-    Args:
-        folder: Where it was saved.
-
-    Raises:
-        InputError: If there is no engine.
-
-    Example:
-        >>> read_facts(Path("no such folder"))
-        Traceback (most recent call last):
-        ...
-        benthic.errors.InputError: folder: found no such folder, where no engine was \
-saved; name the folder that save was given
-    """
-    try:
-        facts: dict[str, Any] = json.loads((folder / MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "folder",
-            f"{folder}, where no engine was saved",
-            "name the folder that save was given",
-        ) from error
-    return facts
 
 
 def _labeled(examples: pd.DataFrame) -> pd.DataFrame:
     return examples[examples["label"].notna()].reset_index(drop=True)
-
-
-def _write_json(path: Path, facts: Any) -> None:
-    path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-
-
-def _fingerprint(material: Material) -> str:
-    digest = hashlib.sha256()
-    for array in (*material.views.values(), material.y, material.x_validation):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    digest.update(material.y_validation.tobytes())
-    return digest.hexdigest()

@@ -11,8 +11,9 @@ from typing import Any
 import lightgbm
 import numpy as np
 
+from benthic.relational.engines.binned_material import BinnedMaterial
 from benthic.relational.engines.boosting import grow
-from benthic.relational.engines.search import Material, Trial
+from benthic.relational.engines.search import Trial
 
 LEVEL = 0.9
 """Share of labels that an interval shall hold."""
@@ -98,7 +99,7 @@ def _ends(
 
 
 def fit_interval(
-    material: Material,
+    binned: BinnedMaterial,
     trial: Trial,
     groups: np.ndarray,
     *,
@@ -108,13 +109,13 @@ def fit_interval(
     """Grows the quantile trees and corrects them on validation.
 
     Args:
-        material: Training and validation rows.
+        binned: Training and validation rows.
         trial: Whose setting and rounds to take.
         groups: Number of the entity of each validation row.
         seed: Of the trees.
         num_threads: Does not change the result.
     """
-    rows = material.rows(trial.setting)
+    material, rows = binned.material, binned(trial.setting)
     low, high = (
         grow(
             rows,

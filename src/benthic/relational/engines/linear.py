@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,31 +72,36 @@ def fit_linear(
     weight: np.ndarray,
     *,
     binary: bool,
-    strength: float,
-) -> LinearModel:
-    """Fits a logistic (binary) or ridge regression.
+    strengths: Sequence[float],
+) -> list[LinearModel]:
+    """Fits logistic (binary) or ridge regressions, one for each strength.
 
     Args:
         x: Features `[N, F]`; NaN is missing.
         label: 0 or 1, or a number.
         weight: Of each example.
         binary: Whether the label is a class.
-        strength: Of the L2 penalty, in units of the total weight.
+        strengths: Of the L2 penalty, in units of the total weight.
 
     Example:
         >>> x = np.arange(10.0)[:, None]
-        >>> fit = fit_linear(x, x[:, 0], np.ones(10), binary=False, strength=1e-6)
+        >>> (fit,) = fit_linear(x, x[:, 0], np.ones(10), binary=False, strengths=[1e-6])
         >>> fit(np.array([[9.0]])).round(2).tolist()
         [9.0]
     """
+    if not strengths:
+        return []
     quantiles = _quantiles(x)
     placed = _place(x, quantiles)
     weight = weight / weight.mean()
-    penalty = strength * len(x)
-    if binary:
-        model = LogisticRegression(C=1 / penalty, max_iter=300)
-    else:
-        model = Ridge(alpha=penalty)
-    model.fit(placed, label, sample_weight=weight)
-    intercept = float(np.ravel(model.intercept_)[0])
-    return LinearModel(quantiles, np.ravel(model.coef_), intercept)
+    models = []
+    for strength in strengths:
+        penalty = strength * len(x)
+        if binary:
+            model = LogisticRegression(C=1 / penalty, max_iter=300)
+        else:
+            model = Ridge(alpha=penalty)
+        model.fit(placed, label, sample_weight=weight)
+        intercept = float(np.ravel(model.intercept_)[0])
+        models.append(LinearModel(quantiles, np.ravel(model.coef_), intercept))
+    return models

@@ -4,95 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from benthic.relational.engines.boosting import Rows, Trees, grow
+from benthic.relational.engines.binned_material import BinnedMaterial
+from benthic.relational.engines.boosting import Grown, Trees, grow
 from benthic.relational.engines.finished import Finished
 from benthic.relational.engines.kinds import Kind
+from benthic.relational.engines.material import Material, Setting
 
 _MOST_ROUNDS = 600
 _LEAST_ROUNDS = 20
 _SMOOTH = 9  # one lucky round on few validation rows shall not decide
 _SEEDS = 2
+_PATIENCE = 60
 _MARGIN = 0.01
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One way to learn.
-
-    Args:
-        history: What training rows see: ``fresh`` (all until their anchor), ``lagged``
-            (cut some time before it, as the rows to predict are) or ``both``.
-        half_life: After which share of the training span a row counts half; 0 if all
-            rows count the same.
-        num_features: How many of the most useful features; 0 takes all.
-        trees: How they are grown.
-    """
-
-    history: str
-    half_life: float
-    num_features: int
-    trees: Trees
-
-
-@dataclass(frozen=True)
-class Material:
-    """What is learned from.
-
-    Args:
-        views: ``fresh`` and perhaps ``lagged`` features of the training rows; several
-            draws of a lag stand below each other `[D · N, F]`.
-        y: Labels of the training rows `[N]`.
-        age: How long before the last anchor, in spans of training, 0 to 1 `[N]`.
-        x_validation: `[M, F]`
-        y_validation: `[M]`
-        num_classes: Of a multiclass label; 1 otherwise.
-        order: Features from the most useful in training to the least `[F]`.
-    """
-
-    views: dict[str, np.ndarray]
-    y: np.ndarray
-    age: np.ndarray
-    x_validation: np.ndarray
-    y_validation: np.ndarray
-    num_classes: int = 1
-    order: np.ndarray | None = None
-
-    def chosen(self, setting: Setting) -> np.ndarray:
-        """Which features a setting reads, in the order of the columns."""
-        width = self.x_validation.shape[1]
-        if self.order is None or setting.num_features == 0:
-            return np.arange(width)
-        return np.sort(self.order[: setting.num_features])
-
-    def rows(self, setting: Setting) -> Rows:
-        """The training rows that a setting learns from."""
-        chosen = list(self.views) if setting.history == "both" else [setting.history]
-        blocks = [self.views[name] for name in chosen]
-        weights = [
-            np.tile(self.weight(setting.half_life), len(block) // len(self.y))
-            * (len(self.y) / len(block))
-            for block in blocks
-        ]
-        copies = sum(len(block) for block in blocks) // max(1, len(self.y))
-        weight = np.concatenate(weights)
-        features = self.chosen(setting)
-        x = np.concatenate([block[:, features] for block in blocks])
-        return Rows(x, np.tile(self.y, copies), weight / weight.mean())
-
-    def weight(self, half_life: float) -> np.ndarray:
-        """Weight of each training row, by its age."""
-        if half_life <= 0:
-            return np.ones(len(self.y))
-        return np.asarray(0.5 ** (self.age / half_life))
-
-    def validation(self, setting: Setting) -> Rows:
-        """The validation rows, with the features of a setting."""
-        x = self.x_validation[:, self.chosen(setting)]
-        return Rows(x, self.y_validation, np.ones(len(self.y_validation)))
+_FAR = 0.02  # this share of the best loss behind it, the second seed is not worth it
 
 
 @dataclass(frozen=True)
@@ -135,59 +64,74 @@ def best_round(curves: list[np.ndarray], sign: int) -> int:
 
 
 def try_setting(
-    material: Material,
+    binned: BinnedMaterial,
     setting: Setting,
     kind: Kind,
     *,
     seed: int,
     num_threads: int,
     finished: Finished,
+    hopeless: float = inf,
 ) -> Trial:
     """Learns with one setting and looks at validation; kept if it was done before.
 
     Args:
-        material: What is learned from.
+        binned: What is learned from.
         setting: How.
         kind: Of label.
         seed: First of the seeds.
         num_threads: Does not change the result.
         finished: Where trials are kept.
+        hopeless: A loss from which on the other seeds are not worth their time.
     """
     key = {"setting": asdict(setting), "seed": seed, "kind": kind.name}
     kept = finished.read(key)
     if kept is None:
-        kept = _learn(material, setting, kind, seed, num_threads)
+        kept = _learn(binned, setting, kind, seed, num_threads, hopeless)
         finished.write(key, kept)
     score = np.array(kept["score"])
-    loss = kind.loss(material.y_validation, score)
+    loss = kind.loss(binned.material.y_validation, score)
     return Trial(setting, loss, int(kept["rounds"]), score)
 
 
 def _learn(
-    material: Material, setting: Setting, kind: Kind, seed: int, num_threads: int
+    binned: BinnedMaterial,
+    setting: Setting,
+    kind: Kind,
+    seed: int,
+    num_threads: int,
+    hopeless: float,
 ) -> dict[str, Any]:
-    rows, validation = material.rows(setting), material.validation(setting)
-    grown = [
-        grow(
+    rows = binned(setting)
+    judged = binned.material.validation(setting)
+    grown: list[Grown] = []
+    for i in range(_SEEDS):
+        one = grow(
             rows,
             setting.trees,
             num_rounds=_MOST_ROUNDS,
             seed=seed + i,
-            validation=validation,
             metric=kind.stop,
-            num_classes=material.num_classes,
+            patience=_PATIENCE,
+            num_classes=binned.material.num_classes,
             num_threads=num_threads,
         )
-        for i in range(_SEEDS)
-    ]
-    rounds = best_round([one.curve for one in grown], kind.stop_sign)
+        grown.append(one)
+        rounds = best_round([one.curve for one in grown], kind.stop_sign)
+        score = _mean_score(grown, judged.x, rounds, kind)
+        if kind.loss(judged.y, score) >= hopeless:
+            break
+    return {"rounds": rounds, "score": score.tolist()}
+
+
+def _mean_score(
+    grown: list[Grown], x: np.ndarray, rounds: int, kind: Kind
+) -> np.ndarray:
     scores = [
-        kind.to_score(
-            np.asarray(one.booster.predict(validation.x, num_iteration=rounds))
-        )
+        kind.to_score(np.asarray(one.booster.predict(x, num_iteration=rounds)))
         for one in grown
     ]
-    return {"rounds": rounds, "score": np.mean(scores, axis=0).tolist()}
+    return np.asarray(np.mean(scores, axis=0))
 
 
 def shapes(num_rows: int, objective: str) -> list[Trees]:
@@ -216,7 +160,7 @@ def shapes(num_rows: int, objective: str) -> list[Trees]:
 
 
 def search(
-    material: Material,
+    binned: BinnedMaterial,
     kind: Kind,
     *,
     seed: int,
@@ -227,13 +171,14 @@ def search(
     """Tries histories, half-lives, trees and objectives in turn; best trial first.
 
     Args:
-        material: What is learned from.
+        binned: What is learned from.
         kind: Of label.
         seed: First of the seeds.
         num_threads: Does not change the result.
         finished: Where trials are kept, and found again after an interruption.
         progress: Told of each trial.
     """
+    material = binned.material
     trials: list[Trial] = []
 
     def attempt(setting: Setting) -> None:
@@ -241,12 +186,13 @@ def search(
             return
         trials.append(
             try_setting(
-                material,
+                binned,
                 setting,
                 kind,
                 seed=seed,
                 num_threads=num_threads,
                 finished=finished,
+                hopeless=_hopeless(trials),
             )
         )
         progress(f"trial {len(trials)}: {kind.metric} {abs(trials[-1].loss):.4f}")
@@ -258,6 +204,13 @@ def search(
         for setting in stage(best, material, kind):
             attempt(setting)
     return _ordered(trials)
+
+
+def _hopeless(trials: list[Trial]) -> float:
+    if not trials:
+        return inf
+    best = min(trial.loss for trial in trials)
+    return best + _FAR * abs(best)
 
 
 def _ordered(trials: list[Trial]) -> list[Trial]:

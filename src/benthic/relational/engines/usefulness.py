@@ -7,13 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from benthic.relational.engines.boosting import Trees, grow
+from benthic.relational.engines.boosting import Binned, Trees, grow
 from benthic.relational.engines.kinds import Kind
-from benthic.relational.engines.search import Material, Setting
+from benthic.relational.engines.material import Material, Setting
 
 _PERIODS = 3
 _ROUNDS = 80
-_MOST_ROWS = 30_000
+_MOST_ROWS = 10_000
 
 
 def order_features(
@@ -43,7 +43,7 @@ def order_features(
             continue
         block = replace(rows, x=rows.x[part], y=rows.y[part], weight=rows.weight[part])
         grown = grow(
-            block,
+            Binned(block),
             trees,
             num_rounds=_ROUNDS,
             seed=seed,

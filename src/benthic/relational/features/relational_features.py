@@ -13,7 +13,12 @@ from benthic.relational.database import Database
 from benthic.relational.features.cohort import cohort_features, standings, strongest
 from benthic.relational.features.columns import Json
 from benthic.relational.features.computation import Computation
-from benthic.relational.features.events import Ints, Moments, entity_hashes
+from benthic.relational.features.events import (
+    Ints,
+    Moments,
+    entity_hashes,
+    text_hashes,
+)
 from benthic.relational.features.feature import Feature
 from benthic.relational.features.fitting import group_weights, informative, make_plan
 from benthic.relational.features.history import LabelHistory, label_columns, targets_of
@@ -135,6 +140,7 @@ class RelationalFeatures:
             if self.cutoff is None
             else pd.Timestamp(self.cutoff).isoformat(),
             "strict": self.strict,
+            "hash": _sample_hash(self.db),
             "plan": self._fitted().to_json(),
             "history": None if self._history is None else self._history.to_json(),
             "groups": {name: codes.tolist() for name, codes in self._groups.items()},
@@ -150,7 +156,16 @@ class RelationalFeatures:
         Args:
             db: The database, of the same schema.
             state: What ``state`` gave.
+
+        Raises:
+            InputError: If keys are hashed otherwise by the DuckDB that is installed.
         """
+        if state["hash"] != _sample_hash(db):
+            raise InputError(
+                "folder",
+                "a model whose keys were hashed by another version of DuckDB",
+                "fit it again",
+            )
         plan = FeaturePlan.from_json(state["plan"], db.schema, int(state["num_hops"]))  # type: ignore[arg-type, call-overload]
         cutoff = state["cutoff"]
         made = cls(
@@ -313,6 +328,10 @@ class RelationalFeatures:
         return standings(
             values[:, columns], group[:cut], reference[:, columns], group[cut:]
         )
+
+
+def _sample_hash(db: Database) -> int:
+    return text_hashes(db, ["benthic"])["benthic"]
 
 
 def _names(features: list[Feature]) -> dict[str, int]:
