@@ -23,12 +23,17 @@ from benthic.relational.engines.engine import (
     lags_of,
     peak_memory_mb,
 )
-from benthic.relational.engines.ensemble import Blend, Ensemble, choose_blend, fit_ensemble
+from benthic.relational.engines.ensemble import (
+    Blend,
+    Ensemble,
+    choose_blend,
+    fit_ensemble,
+)
 from benthic.relational.engines.finished import Finished
 from benthic.relational.engines.folder import whole_folder
 from benthic.relational.engines.interval import LEVEL, IntervalModel, fit_interval
 from benthic.relational.engines.kinds import BINARY, MULTICLASS, REGRESSION, Kind
-from benthic.relational.engines.material import Material, gathered
+from benthic.relational.engines.material import Material, found_classes, gathered
 from benthic.relational.engines.saving import (
     facts_of,
     read_design,
@@ -50,7 +55,6 @@ KINDS: dict[str, Kind] = {
 """Task type -> how its labels are learned."""
 
 _TOP_SETTINGS = 3
-_MOST_CLASSES = 1_000
 
 
 def silent(text: str) -> None:
@@ -152,7 +156,9 @@ class FeaturesEngine:
         started = time.perf_counter()
         check_examples(train, validation, str(self.target.task_type))
         train, validation = _labeled(train), _labeled(validation)
-        self._classes = self._found_classes(train)
+        self._classes = (
+            found_classes(train["label"]) if self._kind is MULTICLASS else []
+        )
         lags = lags_of(validation)
         self.progress("features")
         self._design = Design.fit(
@@ -164,7 +170,9 @@ class FeaturesEngine:
             has_lag=len(lags) > 0,
         )
         material = self._material(train, lags, validation)
-        material = replace(material, order=order_features(material, self._kind, **self._drawn))
+        material = replace(
+            material, order=order_features(material, self._kind, **self._drawn)
+        )
         finished = Finished(self.fit_dir, material.fingerprint())
         binned = BinnedMaterial(material)
         trials, blend = self._chosen(binned, validation, finished)
@@ -227,19 +235,6 @@ class FeaturesEngine:
             num_lags=self.options.num_lags,
             seed=self.options.seed,
         )
-
-    def _found_classes(self, train: pd.DataFrame) -> list[Any]:
-        if self._kind is not MULTICLASS:
-            return []
-        classes = sorted(train["label"].unique().tolist(), key=str)
-        if len(classes) > _MOST_CLASSES:
-            raise InputError(
-                "query",
-                f"{len(classes):,} classes",
-                f"at most {_MOST_CLASSES:,} can be told apart; "
-                "rank them, or ask for a coarser column",
-            )
-        return classes
 
     def _fitted(self) -> tuple[Design, Ensemble | None]:
         if self._design is None:

@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benthic.errors import InputError
 
 
@@ -63,6 +65,25 @@ class Finished:
     def _name(self, key: dict[str, Any]) -> str:
         text = json.dumps([self._fingerprint, key], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def fingerprint(*arrays: np.ndarray) -> str:
+    """The same for the same numbers in the same shapes, and for no others.
+
+    Args:
+        arrays: Of numbers; NaN equals NaN.
+
+    Example:
+        >>> fingerprint(np.zeros(2)) == fingerprint(np.zeros(2))
+        True
+        >>> fingerprint(np.zeros((1, 2))) == fingerprint(np.zeros((2, 1)))
+        False
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(repr((array.shape, array.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def write_atomically(path: Path, text: str) -> None:

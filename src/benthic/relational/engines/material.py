@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benthic.errors import InputError
 from benthic.relational.engines.boosting import Rows, Trees
 from benthic.relational.engines.design import Design
 from benthic.relational.engines.engine import drawn_lags
+from benthic.relational.engines.finished import fingerprint
+
+_MOST_CLASSES = 1_000
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,8 @@ class Material:
 
     def fingerprint(self) -> str:
         """The same for the same arrays, and for no others."""
-        digest = hashlib.sha256()
         views = [array for _, array in sorted(self.views.items())]
-        for array in (*views, self.y, self.x_validation, self.y_validation):
-            digest.update(repr(array.shape).encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        return fingerprint(*views, self.y, self.x_validation, self.y_validation)
 
 
 def gathered(
@@ -163,6 +162,30 @@ def numbers(label: pd.Series, classes: list[Any]) -> np.ndarray:
         return np.asarray(label.to_numpy(dtype=np.float64))
     number = {value: i for i, value in enumerate(classes)}
     return np.array([number[value] for value in label], dtype=np.float64)
+
+
+def found_classes(label: pd.Series) -> list[Any]:
+    """The classes that training has, in the order of their numbers.
+
+    Args:
+        label: Of the training rows.
+
+    Raises:
+        InputError: If they are too many to be told apart.
+
+    Example:
+        >>> found_classes(pd.Series(["b", "a", "b"]))
+        ['a', 'b']
+    """
+    classes: list[Any] = sorted(label.unique().tolist(), key=str)
+    if len(classes) > _MOST_CLASSES:
+        raise InputError(
+            "query",
+            f"{len(classes):,} classes",
+            f"at most {_MOST_CLASSES:,} can be told apart; "
+            "rank them, or ask for a coarser column",
+        )
+    return classes
 
 
 def _of(examples: pd.DataFrame, classes: list[Any]) -> pd.DataFrame:

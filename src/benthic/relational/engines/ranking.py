@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import pandas as pd
 
 from benthic.errors import InputError
 from benthic.relational.database import Database
-from benthic.relational.engines.boosting import Rows, Trees, grow
+from benthic.relational.engines.boosting import Binned, Rows, Trees, grow
 from benthic.relational.engines.calibration import Calibration, choose_calibration
 from benthic.relational.engines.candidates import Candidates, Pairs
 from benthic.relational.engines.engine import (
@@ -28,9 +27,15 @@ from benthic.relational.engines.engine import (
     lags_of,
     peak_memory_mb,
 )
-from benthic.relational.engines.features import Options, read_facts, silent
-from benthic.relational.engines.finished import Finished
-from benthic.relational.engines.folder import MARK, whole_folder
+from benthic.relational.engines.features import Options, silent
+from benthic.relational.engines.finished import Finished, fingerprint
+from benthic.relational.engines.folder import whole_folder
+from benthic.relational.engines.saving import (
+    facts_of,
+    read_facts,
+    report_of,
+    write_facts,
+)
 from benthic.relational.engines.search import best_round
 from benthic.relational.evaluation.ranking import ranking_metrics
 
@@ -103,8 +108,7 @@ class RankingEngine:
         started = time.perf_counter()
         check_examples(train, validation, str(self.target.task_type))
         lags = lags_of(validation)
-        both = pd.concat([train, validation]).drop(columns="cut_time", errors="ignore")
-        rows, seen = self._rows(self._shown(train, lags))
+        rows, _ = self._rows(self._shown(train, lags))
         judged, pairs = self._rows(validation.reset_index(drop=True))
         if not rows.y.any() or not judged.y.any():
             raise InputError(
@@ -112,35 +116,41 @@ class RankingEngine:
                 "no label among the candidates that visits give",
                 "rank values that entities meet again, or that many meet",
             )
-        tries = self._search(rows, judged, pairs, validation)
-        best = tries[0]
+        parts = (rows.x, rows.y, judged.x, judged.y)
+        finished = Finished(self.fit_dir, fingerprint(*parts))
+        best = self._search(rows, judged, pairs, validation, finished)[0]
         if self._is_set:
             groups = pd.factorize(validation["entity"])[0][pairs.seed]
             self._calibration = choose_calibration(judged.y, best.scores, groups)
         if self.options.refit:
-            rows, seen = self._rows(self._shown(both, lags))
-        self._boosters = [
-            self._grown(rows, best.trees, best.rounds, 100 + i)
-            for i in range(self.options.num_models)
-        ]
+            both = pd.concat([train, validation])
+            both = both.drop(columns="cut_time", errors="ignore")
+            rows, _ = self._rows(self._shown(both, lags))
+        self._boosters = self._final(rows, best, finished)
         wanted = validation["label"].map(lambda values: len(set(values))).sum()
+        recall = float(judged.y.sum() / max(1, wanted))
+        self.report = self._reported(best, recall, rows.x.shape[1], started)
+        return self.report
+
+    def _reported(
+        self, best: _Try, recall: float, num_features: int, started: float
+    ) -> FitReport:
         chosen = {
             "objective": best.trees.objective,
             "num_leaves": best.trees.num_leaves,
             "rounds": best.rounds,
-            "num_features": seen.x.shape[1],
-            "candidate_recall": float(judged.y.sum() / max(1, wanted)),
+            "num_features": num_features,
+            "candidate_recall": recall,
         }
-        self.report = FitReport(
+        return FitReport(
             "features",
             time.perf_counter() - started,
             peak_memory_mb(),
             "map",
             best.value,
             chosen,
-            (f"candidates hold {chosen['candidate_recall']:.1%} of what was to find",),
+            (f"candidates hold {recall:.1%} of what was to find",),
         )
-        return self.report
 
     def _shown(self, examples: pd.DataFrame, lags: np.ndarray) -> pd.DataFrame:
         plain = examples.reset_index(drop=True)
@@ -173,23 +183,27 @@ class RankingEngine:
         return Rows(pairs.x, y, np.ones(len(y)), pairs.sizes), pairs
 
     def _search(
-        self, rows: Rows, judged: Rows, pairs: Pairs, validation: pd.DataFrame
+        self,
+        rows: Rows,
+        judged: Rows,
+        pairs: Pairs,
+        validation: pd.DataFrame,
+        finished: Finished,
     ) -> list[_Try]:
-        finished = Finished(
-            self.fit_dir, f"{rows.x.sum()} {rows.y.sum()} {rows.x.shape}"
-        )
+        labels = validation["label"].to_list()
         tries = []
         for objective, metric in _OBJECTIVES.items():
+            binned: Binned | None = None
             for shape in _SHAPES:
                 trees = replace(shape, objective=objective)
                 key = {"trees": vars(trees), "seed": self.options.seed}
                 kept = finished.read(key)
                 if kept is None:
-                    kept = self._tried(rows, judged, trees, metric)
+                    binned = binned or Binned(_as(rows, trees), _as(judged, trees))
+                    kept = self._tried(binned, judged, trees, metric)
                     finished.write(key, kept)
                 scores = np.array(kept["scores"])
                 said = self._lists(pairs, scores, len(validation))[0]
-                labels = validation["label"].to_list()
                 value = ranking_metrics(labels, said, self._k)["map"]
                 tries.append(_Try(trees, int(kept["rounds"]), value, scores))
                 self.progress(f"trial {len(tries)}: map {value:.4f}")
@@ -198,15 +212,14 @@ class RankingEngine:
         return sorted(tries, key=lambda one: -one.value)
 
     def _tried(
-        self, rows: Rows, judged: Rows, trees: Trees, metric: str
+        self, binned: Binned, judged: Rows, trees: Trees, metric: str
     ) -> dict[str, Any]:
         grown = [
             grow(
-                self._as(rows, trees),
+                binned,
                 trees,
                 num_rounds=_ROUNDS,
                 seed=self.options.seed + i,
-                validation=self._as(judged, trees),
                 metric=metric,
                 patience=30,
                 num_threads=self.options.num_threads,
@@ -220,22 +233,30 @@ class RankingEngine:
         ]
         return {"rounds": rounds, "scores": np.mean(scores, axis=0).tolist()}
 
-    @staticmethod
-    def _as(rows: Rows, trees: Trees) -> Rows:
-        ranks = trees.objective == "lambdarank"
-        return rows if ranks else replace(rows, groups=None)
-
-    def _grown(
-        self, rows: Rows, trees: Trees, rounds: int, seed: int
-    ) -> lightgbm.Booster:
-        self.progress(f"model {seed - 99} of {self.options.num_models}")
-        return grow(
-            self._as(rows, trees),
-            trees,
-            num_rounds=rounds,
-            seed=self.options.seed + seed,
-            num_threads=self.options.num_threads,
-        ).booster
+    def _final(
+        self, rows: Rows, best: _Try, finished: Finished
+    ) -> list[lightgbm.Booster]:
+        binned: Binned | None = None
+        boosters = []
+        for i in range(self.options.num_models):
+            self.progress(f"model {i + 1} of {self.options.num_models}")
+            seed = self.options.seed + 100 + i
+            facts = {"rounds": best.rounds, "seed": seed, "rows": len(rows.y)}
+            key = {"model": vars(best.trees), **facts}
+            kept = finished.read(key)
+            if kept is None:
+                binned = binned or Binned(_as(rows, best.trees))
+                grown = grow(
+                    binned,
+                    best.trees,
+                    num_rounds=best.rounds,
+                    seed=seed,
+                    num_threads=self.options.num_threads,
+                )
+                kept = {"text": grown.booster.model_to_string()}
+                finished.write(key, kept)
+            boosters.append(lightgbm.Booster(model_str=kept["text"]))
+        return boosters
 
     def _lists(
         self, pairs: Pairs, scores: np.ndarray, num_seeds: int
@@ -305,15 +326,12 @@ class RankingEngine:
         """
         calibration = self._calibration
         facts = {
-            "engine": "ranking",
-            "target": self.target.to_json(),
-            "options": vars(self.options),
+            **facts_of("ranking", self.target, self.options, self.report),
             "boosters": len(self._boosters),
             "calibration": [calibration.kind, calibration.x, calibration.y],
-            "report": None if self.report is None else vars(self.report),
         }
         with whole_folder(folder) as place:
-            (place / MARK).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+            write_facts(place, facts)
             for i, booster in enumerate(self._boosters):
                 text = booster.model_to_string()
                 (place / f"ranker.{i}.txt").write_text(text, encoding="utf-8")
@@ -337,7 +355,10 @@ class RankingEngine:
         ]
         kind, x, y = facts["calibration"]
         engine._calibration = Calibration(kind, tuple(x), tuple(y))
-        if facts["report"] is not None:
-            notes = tuple(facts["report"].pop("notes"))
-            engine.report = FitReport(**facts["report"], notes=notes)
+        engine.report = report_of(facts)
         return engine
+
+
+def _as(rows: Rows, trees: Trees) -> Rows:
+    ranks = trees.objective == "lambdarank"
+    return rows if ranks else replace(rows, groups=None)
