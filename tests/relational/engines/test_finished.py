@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from benthic.errors import InputError
-from benthic.relational.engines.finished import Finished
-from benthic.relational.engines.folder import MARK, whole_folder
+from benthic.relational.engines.finished import Finished, fingerprint
 
 
 def test_results_outlive_the_process_but_not_other_data(tmp_path):
@@ -25,23 +25,12 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="fit_dir"):
         Finished(tmp_path / "file", "data")
-    with (
-        pytest.raises(InputError, match="folder"),
-        whole_folder(tmp_path / "file" / "x"),
-    ):
-        pass
 
 
-def test_a_save_that_fails_leaves_the_old_one(tmp_path):
-    with whole_folder(tmp_path / "model") as place:
-        (place / MARK).write_text("old")
-
-    def broken():
-        with whole_folder(tmp_path / "model") as place:
-            (place / MARK).write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        broken()
-    assert (tmp_path / "model" / MARK).read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+def test_any_other_number_or_shape_is_another_fingerprint():
+    x = np.array([[1.0, np.nan], [3.0, 4.0]])
+    changed = np.where(x == 3, 3 + 1e-15, x)
+    others = [x.T, x.ravel(), x.astype(np.float32), changed, -x]
+    assert fingerprint(x, x) == fingerprint(x.copy(), x)
+    assert fingerprint(x) == fingerprint(np.asfortranarray(x))
+    assert len({fingerprint(one) for one in [x, *others]}) == 6

@@ -6,20 +6,20 @@ and what everybody met lately. Everything is read from visits up to that time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from benthic.relational.database import Database
 from benthic.relational.engines.engine import Target
+from benthic.relational.engines.meetings import DAY, Likeness, Meetings, Snapshot
 from benthic.relational.engines.visits import read_visits, visit_tables
 from benthic.relational.evaluation.baselines import known_until
 
-_DAY = 86_400_000_000
 _MOST_TABLES = 4
-_NEVER = np.float32(np.nan)
+_MOST_CELLS = 10_000_000  # of a block of seeds and values; about 40 bytes each
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,6 @@ class Pairs:
         """How many pairs each seed that has any has."""
         counts = np.bincount(self.seed)
         return counts[counts > 0]
-
-
-@dataclass(frozen=True)
-class _Meetings:
-    name: str
-    entity: np.ndarray | None
-    value: np.ndarray
-    time: np.ndarray
 
 
 class Candidates:
@@ -74,13 +66,14 @@ class Candidates:
         entities = [frame["entity"] for frame in frames if "entity" in frame]
         self._entities = pd.Index(pd.concat(entities).drop_duplicates().sort_values())
         self._meetings = [
-            _Meetings(
+            Meetings(
                 one.table,
                 self._entities.get_indexer(frame["entity"])
                 if "entity" in frame
                 else None,
                 self.values.get_indexer(frame["value"]),
                 frame["time"].to_numpy("datetime64[us]").astype(np.int64),
+                (len(self._entities), len(self.values)),
             )
             for one, frame in zip(tables, frames, strict=True)
         ]
@@ -92,7 +85,7 @@ class Candidates:
     @property
     def columns(self) -> list[str]:
         """Names of the features."""
-        spans = [f"last {round(w / _DAY)} days" for w in self._windows[:-1]] + ["ever"]
+        spans = [f"last {round(w / DAY)} days" for w in self._windows[:-1]] + ["ever"]
         names = []
         for met in self._meetings:
             if met.entity is not None:
@@ -115,10 +108,10 @@ class Candidates:
         if self.strict:
             until = np.minimum(until, anchor - 1)
         entity = self._entities.get_indexer(seeds["entity"])
-        blocks = []
+        blocks: list[Pairs] = []
         for moment in np.unique(until):
             rows = np.flatnonzero(until == moment)
-            blocks.append(self._at(int(moment), rows, entity[rows], anchor[rows]))
+            blocks += self._at(int(moment), rows, entity[rows], anchor[rows])
         seed = np.concatenate([block.seed for block in blocks])
         order = np.argsort(seed, kind="stable")
         value = np.concatenate([block.value for block in blocks])
@@ -127,113 +120,67 @@ class Candidates:
 
     def _at(
         self, moment: int, rows: np.ndarray, entity: np.ndarray, anchor: np.ndarray
+    ) -> Iterator[Pairs]:
+        """The pairs at one moment, as many seeds at a time as memory allows."""
+        known = [Snapshot(met, moment, self._windows) for met in self._meetings]
+        likeness = Likeness.of(known[0].own[1])
+        size = max(1, _MOST_CELLS // max(1, len(self.values)))
+        chunks = [slice(i, i + size) for i in range(0, len(rows), size)]
+        # Scores count in shares of the greatest at this moment, whoever's it is.
+        greatest = max(float(likeness(entity[chunk]).max()) for chunk in chunks)
+        for chunk in chunks:
+            block = self._block(known, likeness, greatest, entity[chunk])
+            cut = (anchor[chunk] - moment) / DAY
+            x = np.column_stack([block.x, cut[block.seed]])
+            yield Pairs(rows[chunk][block.seed], block.value, x.astype(np.float32))
+
+    def _block(
+        self,
+        known: list[Snapshot],
+        likeness: Likeness,
+        greatest: float,
+        entity: np.ndarray,
     ) -> Pairs:
-        alike = self._alike(moment, entity)
-        chosen = self._chosen(moment, entity, alike)
+        alike = np.asarray(likeness(entity).todense())
+        chosen = self._chosen(known, alike / max(greatest, 1e-9), entity)
         at, value = np.nonzero(chosen)
         features: list[np.ndarray] = []
-        for met in self._meetings:
-            features += self._features(met, moment, entity, at, value)
-        count = chosen.sum(axis=1)
-        cut = (anchor - moment) / _DAY
-        features += [alike[at, value], count[at], cut[at]]
-        x = np.column_stack(features).astype(np.float32)
-        return Pairs(rows[at], value, x)
+        for one in known:
+            features += _features(one, entity, at, value)
+        features += [alike[at, value], chosen.sum(axis=1)[at]]
+        return Pairs(at, value, np.column_stack(features))
 
-    def _own(
-        self, met: _Meetings, moment: int, window: int, entity: np.ndarray
+    def _chosen(
+        self, known: list[Snapshot], alike: np.ndarray, entity: np.ndarray
     ) -> np.ndarray:
-        """How often each entity met each value in a window `[E, V]`."""
-        part = self._part(met, moment, window)
-        shape = (len(self._entities) + 1, len(self.values))
-        assert met.entity is not None
-        codes = (met.entity[part], met.value[part])
-        ones = np.ones(part.stop - part.start, np.float32)
-        counts = sparse.csr_matrix((ones, codes), shape)
-        # An entity that no visit names has the last row, which is empty.
-        return np.asarray(counts[entity].todense())
-
-    def _part(self, met: _Meetings, moment: int, window: int) -> slice:
-        stop = int(np.searchsorted(met.time, moment, side="right"))
-        start = int(np.searchsorted(met.time, moment - window, side="right"))
-        return slice(start, max(start, stop))
-
-    def _alike(self, moment: int, entity: np.ndarray) -> np.ndarray:
-        """Values met by those who met the same, in the second window `[E, V]`."""
-        met = self._meetings[0]
-        part = self._part(met, moment, self._windows[1])
-        shape = (len(self._entities) + 1, len(self.values))
-        assert met.entity is not None
-        ones = np.ones(part.stop - part.start, np.float32)
-        counts = sparse.csr_matrix((ones, (met.entity[part], met.value[part])), shape)
-        counts.data[:] = 1.0
-        size = np.asarray(counts.sum(axis=0)).ravel()
-        scaled = counts @ sparse.diags(1 / np.sqrt(np.maximum(size, 1)))
-        together = scaled.T @ scaled
-        return np.asarray((counts[entity] @ together).todense())
-
-    def _chosen(self, moment: int, entity: np.ndarray, alike: np.ndarray) -> np.ndarray:
-        """Which values are candidates of each entity `[E, V]`."""
+        """Which values are candidates of each entity `[S, V]`."""
         priority = np.zeros(alike.shape, np.float64)
-        for met in self._meetings:
-            popular = self._popular(met, moment, self._windows[0])
-            ever = self._popular(met, moment, self._windows[-1])
+        for one in known:
+            popular, ever = one.popular[0], one.popular[-1]
             priority += popular / max(popular.sum(), 1) + 1e-3 * (ever > 0)
-            if met.entity is not None:
-                priority += self._own(met, moment, self._windows[-1], entity)
-        priority += alike / max(alike.max(initial=0.0), 1e-9)
+            if one.met.entity is not None:
+                priority += one.own[-1][entity].todense()
+        priority += alike
         if len(self.values) > self.most:
             ends = np.partition(priority, -self.most, axis=1)[:, -self.most]
             return np.asarray((priority >= ends[:, None]) & (priority > 0))
         return np.asarray(priority > 0)
 
-    def _popular(self, met: _Meetings, moment: int, window: int) -> np.ndarray:
-        part = self._part(met, moment, window)
-        return np.bincount(met.value[part], minlength=len(self.values))
 
-    def _features(
-        self,
-        met: _Meetings,
-        moment: int,
-        entity: np.ndarray,
-        at: np.ndarray,
-        value: np.ndarray,
-    ) -> list[np.ndarray]:
-        features = []
-        if met.entity is not None:
-            own = [self._own(met, moment, w, entity) for w in self._windows]
-            totals = [count.sum(axis=1) for count in own]
-            features += [count[at, value] for count in own]
-            features += [
-                count[at, value] / np.maximum(total[at], 1)
-                for count, total in zip(own, totals, strict=True)
-            ]
-            features += [self._own_gap(met, moment, entity, at, value), totals[0][at]]
-        popular = [self._popular(met, moment, w) for w in self._windows]
-        features += [count[value] for count in popular]
-        features += [pd.Series(c).rank(pct=True).to_numpy()[value] for c in popular]
-        last = np.full(len(self.values), np.nan)
-        part = self._part(met, moment, self._windows[-1])
-        last[met.value[part]] = met.time[part]
-        return [*features, (moment - last[value]) / _DAY]
-
-    def _own_gap(
-        self,
-        met: _Meetings,
-        moment: int,
-        entity: np.ndarray,
-        at: np.ndarray,
-        value: np.ndarray,
-    ) -> np.ndarray:
-        part = self._part(met, moment, self._windows[-1])
-        assert met.entity is not None
-        key = met.entity[part] * len(self.values) + met.value[part]
-        # Of repeated keys the last place is kept, which is the latest visit.
-        distinct, place = np.unique(key[::-1], return_index=True)
-        latest = met.time[part][::-1][place]
-        asked = np.where(entity[at] < 0, -1, entity[at] * len(self.values) + value)
-        where = np.minimum(np.searchsorted(distinct, asked), max(len(distinct) - 1, 0))
-        if not len(distinct):
-            return np.full(len(at), _NEVER)
-        known = distinct[where] == asked
-        return np.where(known, (moment - latest[where]) / _DAY, _NEVER)
+def _features(
+    known: Snapshot, entity: np.ndarray, at: np.ndarray, value: np.ndarray
+) -> list[np.ndarray]:
+    features = []
+    if known.met.entity is not None:
+        rows = [count[entity] for count in known.own]
+        own = [np.asarray(count[at, value]).ravel() for count in rows]
+        totals = [np.asarray(count.sum(axis=1)).ravel()[at] for count in rows]
+        features += own
+        features += [
+            count / np.maximum(total, 1)
+            for count, total in zip(own, totals, strict=True)
+        ]
+        features += [known.own_gap(entity[at], value), totals[0]]
+    features += [count[value] for count in known.popular]
+    features += [rank[value] for rank in known.rank]
+    return [*features, known.gap[value]]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from math import inf
 from typing import Any
 
 import numpy as np
 
 from benthic.relational.engines.binned_material import BinnedMaterial
-from benthic.relational.engines.boosting import Grown, Trees, grow
+from benthic.relational.engines.boosting import Trees, grow
 from benthic.relational.engines.finished import Finished
 from benthic.relational.engines.kinds import Kind
 from benthic.relational.engines.material import Material, Setting
@@ -19,9 +18,7 @@ _MOST_ROUNDS = 600
 _LEAST_ROUNDS = 20
 _SMOOTH = 9  # one lucky round on few validation rows shall not decide
 _SEEDS = 2
-_PATIENCE = 60
 _MARGIN = 0.01
-_FAR = 0.02  # this share of the best loss behind it, the second seed is not worth it
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,6 @@ def try_setting(
     seed: int,
     num_threads: int,
     finished: Finished,
-    hopeless: float = inf,
 ) -> Trial:
     """Learns with one setting and looks at validation; kept if it was done before.
 
@@ -82,12 +78,11 @@ def try_setting(
         seed: First of the seeds.
         num_threads: Does not change the result.
         finished: Where trials are kept.
-        hopeless: A loss from which on the other seeds are not worth their time.
     """
     key = {"setting": asdict(setting), "seed": seed, "kind": kind.name}
     kept = finished.read(key)
     if kept is None:
-        kept = _learn(binned, setting, kind, seed, num_threads, hopeless)
+        kept = _learn(binned, setting, kind, seed, num_threads)
         finished.write(key, kept)
     score = np.array(kept["score"])
     loss = kind.loss(binned.material.y_validation, score)
@@ -95,43 +90,28 @@ def try_setting(
 
 
 def _learn(
-    binned: BinnedMaterial,
-    setting: Setting,
-    kind: Kind,
-    seed: int,
-    num_threads: int,
-    hopeless: float,
+    binned: BinnedMaterial, setting: Setting, kind: Kind, seed: int, num_threads: int
 ) -> dict[str, Any]:
     rows = binned(setting)
-    judged = binned.material.validation(setting)
-    grown: list[Grown] = []
-    for i in range(_SEEDS):
-        one = grow(
+    grown = [
+        grow(
             rows,
             setting.trees,
             num_rounds=_MOST_ROUNDS,
             seed=seed + i,
             metric=kind.stop,
-            patience=_PATIENCE,
             num_classes=binned.material.num_classes,
             num_threads=num_threads,
         )
-        grown.append(one)
-        rounds = best_round([one.curve for one in grown], kind.stop_sign)
-        score = _mean_score(grown, judged.x, rounds, kind)
-        if kind.loss(judged.y, score) >= hopeless:
-            break
-    return {"rounds": rounds, "score": score.tolist()}
-
-
-def _mean_score(
-    grown: list[Grown], x: np.ndarray, rounds: int, kind: Kind
-) -> np.ndarray:
+        for i in range(_SEEDS)
+    ]
+    rounds = best_round([one.curve for one in grown], kind.stop_sign)
+    x = binned.material.validation(setting).x
     scores = [
         kind.to_score(np.asarray(one.booster.predict(x, num_iteration=rounds)))
         for one in grown
     ]
-    return np.asarray(np.mean(scores, axis=0))
+    return {"rounds": rounds, "score": np.mean(scores, axis=0).tolist()}
 
 
 def shapes(num_rows: int, objective: str) -> list[Trees]:
@@ -192,7 +172,6 @@ def search(
                 seed=seed,
                 num_threads=num_threads,
                 finished=finished,
-                hopeless=_hopeless(trials),
             )
         )
         progress(f"trial {len(trials)}: {kind.metric} {abs(trials[-1].loss):.4f}")
@@ -204,13 +183,6 @@ def search(
         for setting in stage(best, material, kind):
             attempt(setting)
     return _ordered(trials)
-
-
-def _hopeless(trials: list[Trial]) -> float:
-    if not trials:
-        return inf
-    best = min(trial.loss for trial in trials)
-    return best + _FAR * abs(best)
 
 
 def _ordered(trials: list[Trial]) -> list[Trial]:

@@ -13,7 +13,7 @@ from benthic.relational.engines.material import Material, Setting
 
 _PERIODS = 3
 _ROUNDS = 80
-_MOST_ROWS = 10_000
+_MOST_ROWS = 10_000  # of a period
 
 
 def order_features(
@@ -38,7 +38,7 @@ def order_features(
     total = np.zeros(rows.x.shape[1])
     for low, high in pairwise(ends.tolist()):
         part = np.flatnonzero((age >= low) & (age <= high))
-        part = part[:: max(1, len(part) // _MOST_ROWS)]
+        part = part[:: max(1, -(-len(part) // _MOST_ROWS))]
         if len(np.unique(rows.y[part])) < 2:
             continue
         block = replace(rows, x=rows.x[part], y=rows.y[part], weight=rows.weight[part])

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from benthic.errors import InputError
+from benthic.relational.engines.folder import MARK, whole_folder
+
+
+def test_nothing_is_there_until_all_is(tmp_path):
+    place = tmp_path / "deep" / "model"
+    with whole_folder(place) as made:
+        (made / MARK).write_text("{}")
+        assert not place.exists()
+    assert (place / MARK).read_text() == "{}"
+    assert [path.name for path in place.parent.iterdir()] == ["model"]
+
+
+def test_a_save_that_fails_leaves_the_old_one(tmp_path):
+    with whole_folder(tmp_path / "model") as place:
+        (place / MARK).write_text("old")
+
+    def broken():
+        with whole_folder(tmp_path / "model") as place:
+            (place / MARK).write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken()
+    assert (tmp_path / "model" / MARK).read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_saved_engine_is_replaced_as_a_whole(tmp_path):
+    for name in ("one", "two"):
+        with whole_folder(tmp_path / "model") as place:
+            (place / MARK).write_text(name)
+            (place / name).write_text("")
+    names = {path.name for path in (tmp_path / "model").iterdir()}
+    assert names == {MARK, "two"}
+
+
+def test_what_is_no_engine_is_never_replaced(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("")
+    for name in ("photos", "photos/cat.jpg"):
+        with (
+            pytest.raises(InputError, match="holds something else"),
+            whole_folder(tmp_path / name),
+        ):
+            pass
+    assert (tmp_path / "photos" / "cat.jpg").exists()
+
+
+def test_an_empty_folder_may_be_filled(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with whole_folder(tmp_path / "empty") as place:
+        (place / MARK).write_text("{}")
+    assert (tmp_path / "empty" / MARK).is_file()
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match="name a writable folder"),
+        whole_folder(tmp_path / "file" / "x"),
+    ):
+        pass
