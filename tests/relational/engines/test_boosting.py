@@ -53,10 +53,11 @@ def test_bins_that_are_used_again_grow_what_fresh_bins_would():
     kept = Binned(rows(), check)
     grow(kept, Trees("binary"), num_rounds=5, seed=7)
     grow(kept, Trees("regression_l1", 4), num_rounds=5, seed=8, metric="l1")
-    kept.weigh(weight)
-    fresh = Binned(Rows(rows().x, rows().y, weight), check)
-    said = [
-        grow(one, Trees("binary"), num_rounds=9, seed=3).booster.predict(check.x)
-        for one in (kept, fresh)
-    ]
-    assert np.array_equal(said[0], said[1])
+    for weights in (weight, np.ones(400), weight[::-1]):
+        kept.weigh(weights)
+        fresh = Binned(Rows(rows().x, rows().y, weights), check)
+        said = [
+            grow(one, Trees("binary"), num_rounds=9, seed=3).booster.predict(check.x)
+            for one in (kept, fresh)
+        ]
+        assert np.array_equal(said[0], said[1])

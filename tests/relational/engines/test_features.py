@@ -212,6 +212,22 @@ def test_a_single_class_or_too_few_rows_is_one_clear_line(db, tables):
         FeaturesEngine(db, target("binary")).predict(validation)
 
 
+def test_few_seeds_among_their_cohort_get_what_all_get(binary):
+    engine, test = binary
+    few = engine.predict(test.head(5), cohort=test)
+    pd.testing.assert_frame_equal(few, engine.predict(test).head(5), check_exact=True)
+
+
+def test_the_same_engine_reads_another_database(binary, tables):
+    engine, test = binary
+    moved = engine.on(shop.database(tables))
+    assert moved.db is not engine.db
+    pd.testing.assert_frame_equal(moved.predict(test), engine.predict(test))
+    emptied = {**tables, "orders": tables["orders"].head(300)}
+    other = engine.on(shop.database(emptied)).predict(test)
+    assert not other.equals(engine.predict(test))
+
+
 def test_what_was_saved_is_readable_json(binary, tmp_path):
     binary[0].save(tmp_path / "model")
     facts = json.loads((tmp_path / "model" / "engine.json").read_text())

@@ -97,6 +97,44 @@ def test_lists_are_better_than_popularity(db, parts, tmp_path):
     pd.testing.assert_frame_equal(again, said)
 
 
+def test_an_interrupted_fit_goes_on_and_ends_the_same(db, parts, tmp_path):
+    train, validation, test = parts
+    whole = RankingEngine(db, target(), FAST)
+    whole.fit(train, validation)
+
+    def stop(text):
+        if text.startswith("trial 3"):
+            raise KeyboardInterrupt
+
+    for kept in (3, 5):  # three trials; then the fourth and the first model
+        with pytest.raises(KeyboardInterrupt):
+            RankingEngine(db, target(), FAST, fit_dir=tmp_path, progress=stop).fit(
+                train, validation
+            )
+        assert len([*tmp_path.glob("*.json")]) == kept
+        stop = _only_at_the_second_model
+    again = RankingEngine(db, target(), FAST, fit_dir=tmp_path)
+    again.fit(train, validation)
+    assert len([*tmp_path.glob("*.json")]) == 6
+    pd.testing.assert_frame_equal(
+        again.predict(test), whole.predict(test), check_exact=True
+    )
+
+
+def _only_at_the_second_model(text):
+    if text.startswith("model 2"):
+        raise KeyboardInterrupt
+
+
+def test_the_cohort_and_another_database_change_no_list(db, parts, tables):
+    train, validation, test = parts
+    engine = RankingEngine(db, target(), FAST)
+    engine.fit(train, validation)
+    said = engine.predict(test)
+    moved = engine.on(shop.database(tables))
+    pd.testing.assert_frame_equal(moved.predict(test, cohort=train), said)
+
+
 def test_sets_get_a_probability_for_each_value(db, parts):
     train, validation, test = parts
     engine = RankingEngine(db, target("multilabel"), FAST)

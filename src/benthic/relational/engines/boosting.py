@@ -65,7 +65,9 @@ class Binned:
         Args:
             weight: Of each example.
         """
-        self.train.set_weight(weight)
+        # Dataset.set_weight skips weights that are all 1, and older ones would stay.
+        plain = bool((weight == 1).all())
+        self.train.set_field("weight", None if plain else weight)
 
 
 @dataclass(frozen=True)
@@ -139,11 +141,10 @@ def grow(
     parameters = {
         **_ALWAYS,
         **_BINNING,
-        **_shape(trees, binned.num_rows),
+        **_shape(trees, binned.num_rows, num_classes),
         "seed": seed,
         "num_threads": num_threads,
         "metric": metric or "None",
-        **({"num_class": num_classes} if num_classes > 1 else {}),
     }
     curves: dict[str, Any] = {}
     watched: dict[str, Any] = {}
@@ -163,10 +164,11 @@ def grow(
     return Grown(booster, np.array(found))
 
 
-def _shape(trees: Trees, num_rows: int) -> Mapping[str, Any]:
+def _shape(trees: Trees, num_rows: int, num_classes: int) -> Mapping[str, Any]:
     # LightGBM asks for two leaves' worth of rows; tiny databases have fewer.
     least = max(1, min(trees.min_data_in_leaf, num_rows // 8))
-    return {**asdict(trees), "min_data_in_leaf": least}
+    shape = {**asdict(trees), "min_data_in_leaf": least}
+    return {**shape, "num_class": num_classes} if num_classes > 1 else shape
 
 
 def _dataset(rows: Rows, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:

@@ -156,9 +156,8 @@ class FeaturesEngine:
         started = time.perf_counter()
         check_examples(train, validation, str(self.target.task_type))
         train, validation = _labeled(train), _labeled(validation)
-        self._classes = (
-            found_classes(train["label"]) if self._kind is MULTICLASS else []
-        )
+        several = self._kind is MULTICLASS
+        self._classes = found_classes(train["label"]) if several else []
         lags = lags_of(validation)
         self.progress("features")
         self._design = Design.fit(
