@@ -11,6 +11,7 @@ from typing import Any
 
 from benthic.errors import InputError
 
+_NAME_WIDTH = 52
 _AS_SHARES = frozenset({"auroc", "map"})
 """Metrics that the board shows in percent."""
 
@@ -57,7 +58,7 @@ def board(found: Mapping[str, Any]) -> str:
         >>> ours = {"task": "driver-dnf", "regime": "rolling", "split": "test",
         ...         "metric": "auroc", "value": 0.85, "std": 0.004, "seeds": [0, 1]}
         >>> print(board({"results": [ours]}).splitlines()[2])
-        Benthic, features (2 seeds)                 85.0 ± 0.4
+        Benthic, features (2 seeds)                         85.0 ± 0.4
     """
     results: Sequence[Mapping[str, Any]] = found["results"]
     tasks = list(dict.fromkeys(row["task"] for row in results))
@@ -75,7 +76,7 @@ def _regime(
     some = next(iter(ours.values()))
     yield f"rel-f1, {regime}, {some['split']} split"
     metrics = [f"{task} {ours[task]['metric']}" for task in tasks if task in ours]
-    yield " " * 44 + "  ".join(text.ljust(22) for text in metrics).rstrip()
+    yield " " * _NAME_WIDTH + "  ".join(text.ljust(22) for text in metrics).rstrip()
     name = f"Benthic, features ({len(some['seeds'])} seeds)"
     yield _line(name, [_ours(ours[task]) for task in tasks if task in ours])
     for row in published_rows():
@@ -93,4 +94,6 @@ def _ours(row: Mapping[str, Any]) -> str:
 
 
 def _line(name: str, cells: Sequence[str]) -> str:
-    return (name.ljust(44) + "  ".join(cell.ljust(22) for cell in cells)).rstrip()
+    return (
+        name.ljust(_NAME_WIDTH) + "  ".join(cell.ljust(22) for cell in cells)
+    ).rstrip()

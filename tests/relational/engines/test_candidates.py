@@ -103,3 +103,14 @@ def test_strict_hides_the_visits_at_exactly_the_seed_time(db, tables):
 def test_sizes_skip_seeds_without_pairs():
     pairs = Pairs(np.array([0, 0, 2]), np.array([1, 2, 1]), np.zeros((3, 1)))
     assert pairs.sizes.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("most", [3, 100])
+def test_a_seed_alone_has_the_candidates_it_has_among_all(db, most):
+    made = Candidates(db, TARGET, most=most)
+    everybody = seeds()
+    whole = made.pairs(everybody)
+    for place in range(0, len(everybody), 7):
+        alone = made.pairs(everybody.iloc[[place]])
+        assert np.array_equal(alone.value, whole.value[whole.seed == place])
+        assert np.array_equal(alone.x, whole.x[whole.seed == place], equal_nan=True)

@@ -126,23 +126,19 @@ class Candidates:
         likeness = Likeness.of(known[0].own[1])
         size = max(1, _MOST_CELLS // max(1, len(self.values)))
         chunks = [slice(i, i + size) for i in range(0, len(rows), size)]
-        # Scores count in shares of the greatest at this moment, whoever's it is.
-        greatest = max(float(likeness(entity[chunk]).max()) for chunk in chunks)
         for chunk in chunks:
-            block = self._block(known, likeness, greatest, entity[chunk])
+            block = self._block(known, likeness, entity[chunk])
             cut = (anchor[chunk] - moment) / DAY
             x = np.column_stack([block.x, cut[block.seed]])
             yield Pairs(rows[chunk][block.seed], block.value, x.astype(np.float32))
 
     def _block(
-        self,
-        known: list[Snapshot],
-        likeness: Likeness,
-        greatest: float,
-        entity: np.ndarray,
+        self, known: list[Snapshot], likeness: Likeness, entity: np.ndarray
     ) -> Pairs:
         alike = np.asarray(likeness(entity).todense())
-        chosen = self._chosen(known, alike / max(greatest, 1e-9), entity)
+        # In shares of a seed's own greatest, so that no seed depends on the others.
+        greatest = np.maximum(alike.max(axis=1, keepdims=True), 1e-9)
+        chosen = self._chosen(known, alike / greatest, entity)
         at, value = np.nonzero(chosen)
         features: list[np.ndarray] = []
         for one in known:

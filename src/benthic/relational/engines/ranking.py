@@ -285,6 +285,8 @@ class RankingEngine:
         started = time.perf_counter()
         if not self._boosters:
             raise InputError("engine", "an engine that learned nothing yet", "fit it")
+        if seeds.empty:
+            return pd.DataFrame({"prediction": [], "scores": []}, index=seeds.index)
         pairs = self._made().pairs(seeds)
         scores = np.zeros(len(pairs.seed))
         if len(scores):
