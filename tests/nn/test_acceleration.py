@@ -26,7 +26,7 @@ from torch_geometric.nn import (
 )
 
 from benthic import diagnose
-from benthic.nn.acceleration import accelerate
+from benthic.nn.acceleration import CachedGCNConv, accelerate
 from benthic.nn.dropout import FastDropout, ReLUBeforeDropout
 from benthic.nn.propagation import _Propagate
 from benthic.trace import find_layers
@@ -222,6 +222,12 @@ def test_an_explainer_gives_the_same_masks():
         torch.manual_seed(1)
         masks.append(explainer(x, EDGES, index=0).edge_mask)
     torch.testing.assert_close(*masks)
+
+
+def test_an_explainer_is_heard_also_after_a_cached_layer_was_made_by_its_class():
+    # PyG then compiles `propagate` for the cached class as well.
+    CachedGCNConv(2, 2)
+    test_an_explainer_gives_the_same_masks()
 
 
 def test_parameters_and_their_names_stay():

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from benthic.relational.predictor import Predictor
     from benthic.relational.schema import Schema
 
+_MOST_CLASSES = 6  # a column each on the screen; files have them all
+
 Source = Annotated[
     str,
     typer.Argument(
@@ -148,7 +150,12 @@ def predict(
 
 
 def _show_predictions(frame: Any, most: int = 20) -> None:
-    typer.echo(frame.head(most).to_string(index=False))
+    classes = [name for name in frame if name.startswith("probability_")]
+    shown = frame.head(most)
+    if len(classes) > _MOST_CLASSES:
+        likeliest = shown[classes].max(axis=1)
+        shown = shown.drop(columns=classes).assign(probability=likeliest)
+    typer.echo(shown.to_string(index=False))
     if len(frame) > most:
         typer.echo(f"… {len(frame):,} rows in all; --out FILE writes them")
 

@@ -74,10 +74,13 @@ def _propagate(
     x, edge_weight = arguments["x"], arguments.get("edge_weight")
     source = x[0] if isinstance(x, tuple) else x
     if not _is_product(conv, edge_index, edge_weight, source):
-        plain: Tensor = super(type(conv), conv).propagate(
-            edge_index, size=size, **arguments
-        )
-        return plain
+        parent: Any = super(type(conv), conv)
+        plain = parent.propagate
+        if conv.explain:
+            # PyG compiles `propagate` for a class; the compiled one explains nothing.
+            plain = getattr(parent, "_orig_propagate", plain)
+        unknown: Tensor = plain(edge_index, size=size, **arguments)
+        return unknown
     num_targets = _num_targets(x, size)
     shape = (num_targets, source.size(0))
     return propagate(_adjacency(conv, edge_index, edge_weight, source, shape), source)
