@@ -12,7 +12,7 @@ from benthic.options import between
 
 app = typer.Typer(
     name="benthic",
-    help="Diagnose graph neural networks that get worse with depth.",
+    help="Diagnose and treat deep graph networks; predict from databases.",
     epilog="Start with: benthic demo",
     add_completion=False,
     rich_markup_mode=None,
