@@ -71,6 +71,10 @@ def test_predictions_are_shown_or_written_or_printed_as_json(run, market, tmp_pa
 
     code, out, err = run("explain", market, CHURN, *AT, "--model", model)
     assert (code, "paths" in out) == (0, True)
+    other = ("predict", market, CHURN.replace("14", "28"), "--model", model)
+    code, out, err = run(*other)
+    assert (code, out) == (2, "")
+    assert f"which answers {CHURN}; ask that" in only_line(err)
     whose = ("--entity", "3", "--json")
     code, out, err = run("explain", market, CHURN, *AT, "--model", model, *whose)
     assert (code, json.loads(out)["entity"]) == (0, 3)

@@ -10,7 +10,7 @@ from benthic.errors import InputError
 from benthic.relational.database import Database
 from benthic.relational.engines import Options
 from benthic.relational.explaining import explain_entity, explain_query
-from benthic.relational.learning import learn
+from benthic.relational.learning import learn, numbered
 from benthic.relational.task import make_task
 
 AT = pd.Timestamp("2025-11-01")
@@ -25,7 +25,8 @@ def db():
 def fitted(db, query):
     task = make_task(db, query, anchor_time=AT, test_anchors=0)
     options = Options(num_models=1, num_hops=1)
-    return learn(task, task.train(), task.validation(), options)
+    train, validation = numbered(task.train(), task), numbered(task.validation(), task)
+    return learn(task, train, validation, options)
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,10 @@ def test_a_seed_is_asked_once_for_each_timeframe():
 def test_the_engine_that_learned_answers_the_query(db):
     task = make_task(db, CHURN, anchor_time="2025-11-01", test_anchors=0)
     fitted = learn(
-        task, task.train(), task.validation(), Options(num_models=1, num_hops=1)
+        task,
+        numbered(task.train(), task),
+        numbered(task.validation(), task),
+        Options(num_models=1, num_hops=1),
     )
 
     assert isinstance(fitted.engine, FeaturesEngine)

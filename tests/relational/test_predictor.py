@@ -121,6 +121,17 @@ def test_what_if_a_column_had_another_value_changes_only_what_is_shown(db):
     assert sorted(tiers) == [("basic",), ("gold",)]
 
 
+def test_what_if_is_explained_as_it_is_predicted(db):
+    p = Predictor(db, QUICK)
+    query = f"{named(CHURN, '= 4')} ASSUMING customers.tier = 'gold'"
+    said = p.predict(query, anchor_time=AT)["probability"].iloc[0]
+
+    found = p.explain(query, anchor_time=AT)
+    assert found.prediction["probability"] == pytest.approx(said)
+    assert p.is_fitted_for(query)
+    assert not p.is_fitted_for(SPEND)
+
+
 def test_what_comes_after_the_anchor_changes_no_bit(churn):
     before = churn.predict(CHURN, anchor_time=AT)
     frames = market_frames()

@@ -91,7 +91,7 @@ def test_at_most_six_candidates_are_trained_and_one_on_top_of_what_won(mended):
     *listed, last = [row for row in mended.table[1:] if row.mean is not None]
     best = max(listed, key=lambda row: row.mean)
 
-    assert 1 <= len(listed) <= 6
+    assert len(listed) in range(1, 7)
     assert last.treatment.startswith(best.treatment)
     assert last.reason.startswith("on top of what helped: ")
 

@@ -128,7 +128,7 @@ def predict(
 
     check_file(out, argument="--out")
     with work(debug), _opened(db, overrides) as opened, steps("predict") as progress:
-        p = _predictor(opened, model, num_hops, seed, fit_dir, progress)
+        p = _predictor(opened, query, model, num_hops, seed, fit_dir, progress)
         when = _anchor(anchor_time)
         parts = p.predictions(query, anchor_time=when)
         if out is not None:
@@ -199,7 +199,7 @@ def evaluate(
 
     check_file(out, argument="--out")
     with work(debug), _opened(db, overrides) as opened, steps("evaluate") as progress:
-        p = _predictor(opened, None, num_hops, seed, None, progress)
+        p = _predictor(opened, query, None, num_hops, seed, None, progress)
         found = p.evaluate(
             query,
             regime=regime,
@@ -234,7 +234,7 @@ def explain(
 ) -> None:
     """Show which tables, paths and rows moved a prediction."""
     with work(debug), _opened(db, overrides) as opened, steps("explain") as progress:
-        p = _predictor(opened, model, num_hops, seed, None, progress)
+        p = _predictor(opened, query, model, num_hops, seed, None, progress)
         found = p.explain(query, entity, anchor_time=_anchor(anchor_time))
     if json:
         _print(found.to_dict())
@@ -302,6 +302,7 @@ def _opened(source: str, overrides: Path | None) -> Iterator[Database]:
 
 def _predictor(
     opened: Database,
+    query: str,
     model: Path | None,
     num_hops: int,
     seed: int,
@@ -312,7 +313,11 @@ def _predictor(
     from benthic.relational.predictor import Predictor
 
     if model is not None:
-        return Predictor.load(model, opened, progress=progress)
+        loaded = Predictor.load(model, opened, progress=progress)
+        if not loaded.is_fitted_for(query):
+            found = f"{model}, which answers {loaded.queries[0]}"
+            raise InputError("--model", found, "ask that, or leave --model out")
+        return loaded
     threads = os.cpu_count() or 1  # more of them never change a result
     options = Options(num_hops=num_hops, seed=seed, num_threads=threads)
     return Predictor(opened, options, fit_dir=fit_dir, progress=progress)

@@ -16,9 +16,9 @@ import pandas as pd
 from benthic.errors import InputError
 from benthic.relational.database import Database
 from benthic.relational.engines import Options, Target, make_features_engine
-from benthic.relational.engines.features import silent
 from benthic.relational.engines.finished import Finished
 from benthic.relational.evaluation.scoring import MAIN_METRIC, label_scale, score
+from benthic.relational.progress import silent
 from benthic.relational.task import Task, load_relbench_task
 
 TASKS = ("driver-dnf", "driver-top3", "driver-position", "driver-circuit-compete")

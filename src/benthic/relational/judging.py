@@ -13,7 +13,6 @@ import pandas as pd
 from benthic.errors import InputError
 from benthic.relational.engines import FitReport, Options, Target
 from benthic.relational.engines.design import label_history
-from benthic.relational.engines.features import silent
 from benthic.relational.evaluation import (
     MAIN_METRIC,
     Interval,
@@ -24,6 +23,7 @@ from benthic.relational.evaluation import (
     split_by_time,
 )
 from benthic.relational.learning import learn, numbered
+from benthic.relational.progress import silent
 from benthic.relational.task import Task
 
 REGIMES = ("rolling", "frozen")

@@ -17,7 +17,7 @@ from benthic.relational.engines import (
     Target,
     make_features_engine,
 )
-from benthic.relational.engines.features import silent
+from benthic.relational.progress import silent
 from benthic.relational.query import PredictiveQuery
 from benthic.relational.task import Task
 
@@ -64,7 +64,7 @@ def learn(
 
     Args:
         task: What is to be learned.
-        train: Examples to learn from.
+        train: Examples to learn from, as :func:`numbered` gives them.
         validation: Later examples to choose by.
         options: How the engine learns.
         fit_dir: Where an interrupted fit finds its finished parts again.
@@ -73,7 +73,7 @@ def learn(
     engine = make_features_engine(
         task.db, Target.of(task), options, fit_dir=fit_dir, progress=progress
     )
-    report = engine.fit(numbered(train, task), numbered(validation, task))
+    report = engine.fit(train, validation)
     query = task.query
     assert query is not None
     return Fitted(for_each(query), engine, report)

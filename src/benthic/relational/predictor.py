@@ -16,11 +16,11 @@ from benthic.errors import InputError
 from benthic.relational.answer_file import write_answers
 from benthic.relational.database import Database
 from benthic.relational.engines import FitReport, Options, load_engine
-from benthic.relational.engines.features import silent
 from benthic.relational.engines.folder import MARK, whole_folder
 from benthic.relational.explaining import Explanation, explain_entity, explain_query
 from benthic.relational.judging import Evaluation, judge
-from benthic.relational.learning import Fitted, for_each, learn, with_frames
+from benthic.relational.learning import Fitted, for_each, learn, numbered, with_frames
+from benthic.relational.progress import silent
 from benthic.relational.query import PredictiveQuery
 from benthic.relational.schema_change import schema_changes, written_schema
 from benthic.relational.task import Task, make_task
@@ -117,12 +117,7 @@ class Predictor:
             anchor_time: As for :meth:`fit`.
         """
         task = self._task(query, anchor_time)
-        fitted = self._fitted.get(self._name(task)) or self._fit(task)
-        engine = fitted.engine
-        if task.assumed_values:
-            engine = engine.on(
-                self.db.altered(task.entity_table, values=task.assumed_values)
-            )
+        engine = self._answering(task).engine
         cohort = self._cohort(task, anchor_time)
         total, done = task.count("now"), 0
         for seeds in task.seeds("now"):
@@ -211,7 +206,7 @@ class Predictor:
         if entity is not None:
             asked = replace(asked, entities=(entity,))
         task = self._task(asked, anchor_time)
-        fitted = self._fitted.get(self._name(task)) or self._fit(task)
+        fitted = self._answering(task)
         if asked.entities is None:
             return explain_query(fitted)
         seeds = task.now().head(1)[["entity", "anchor_time"]]
@@ -291,6 +286,14 @@ class Predictor:
         made._fitted[query] = Fitted(parsed, engine, engine.report)
         return made
 
+    def is_fitted_for(self, query: PredictiveQuery | str) -> bool:
+        """Whether a query is answered without a new fit, whoever it names.
+
+        Args:
+            query: Text, or a parsed query.
+        """
+        return str(for_each(self._parsed(query))) in self._fitted
+
     @property
     def queries(self) -> tuple[str, ...]:
         """What was fitted."""
@@ -312,12 +315,20 @@ class Predictor:
         assert task.query is not None
         return str(for_each(task.query))
 
+    def _answering(self, task: Task) -> Fitted:
+        """What answers a task, shown the values that ASSUMING names."""
+        fitted = self._fitted.get(self._name(task)) or self._fit(task)
+        if not task.assumed_values:
+            return fitted
+        assumed = self.db.altered(task.entity_table, values=task.assumed_values)
+        return replace(fitted, engine=fitted.engine.on(assumed))
+
     def _fit(self, task: Task) -> Fitted:
         self.progress("collecting labels of the past")
         fitted = learn(
             task,
-            task.train(),
-            task.validation(),
+            numbered(task.train(), task),
+            numbered(task.validation(), task),
             self.options,
             fit_dir=self.fit_dir,
             progress=self.progress,

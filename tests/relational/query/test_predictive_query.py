@@ -138,8 +138,8 @@ def test_no_text_makes_anything_but_a_query_or_an_error_with_a_caret_in_the_text
         return
     lines = text.split("\n")
     for fault in (found, *found.others):
-        assert 1 <= fault.line <= len(lines)
-        assert 1 <= fault.column <= len(lines[fault.line - 1]) + 1
+        assert fault.line in range(1, len(lines) + 1)
+        assert fault.column in range(1, len(lines[fault.line - 1]) + 2)
         assert fault.length >= 1
     assert len(found.others) < 5
     assert str(pickle.loads(pickle.dumps(found))) == str(found)

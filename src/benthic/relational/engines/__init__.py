@@ -2,7 +2,8 @@
 
 from benthic.relational.engines.choosing import load_engine, make_features_engine
 from benthic.relational.engines.engine import Engine, FitReport, Target
-from benthic.relational.engines.features import FeaturesEngine, Options
+from benthic.relational.engines.features import FeaturesEngine
+from benthic.relational.engines.options import Options
 from benthic.relational.engines.ranking import RankingEngine
 
 __all__ = [

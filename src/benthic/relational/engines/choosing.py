@@ -7,9 +7,11 @@ from pathlib import Path
 
 from benthic.relational.database import Database
 from benthic.relational.engines.engine import Target
-from benthic.relational.engines.features import FeaturesEngine, Options, silent
+from benthic.relational.engines.features import FeaturesEngine
+from benthic.relational.engines.options import Options
 from benthic.relational.engines.ranking import RankingEngine
 from benthic.relational.engines.saving import read_facts
+from benthic.relational.progress import silent
 
 _SAVED: dict[str, type[FeaturesEngine] | type[RankingEngine]] = {
     "features": FeaturesEngine,

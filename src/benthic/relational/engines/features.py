@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from benthic.relational.engines.folder import whole_folder
 from benthic.relational.engines.interval import LEVEL, IntervalModel, fit_interval
 from benthic.relational.engines.kinds import BINARY, MULTICLASS, REGRESSION, Kind
 from benthic.relational.engines.material import Material, found_classes, gathered
+from benthic.relational.engines.options import Options
 from benthic.relational.engines.saving import (
     facts_of,
     read_design,
@@ -45,6 +46,7 @@ from benthic.relational.engines.saving import (
 from benthic.relational.engines.search import Trial, search
 from benthic.relational.engines.usefulness import order_features
 from benthic.relational.features.relational_features import RelationalFeatures
+from benthic.relational.progress import silent
 
 KINDS: dict[str, Kind] = {
     "binary": BINARY,
@@ -55,42 +57,6 @@ KINDS: dict[str, Kind] = {
 """Task type -> how its labels are learned."""
 
 _TOP_SETTINGS = 3
-
-
-def silent(text: str) -> None:
-    """Progress that nobody watches.
-
-    Args:
-        text: What was done.
-    """
-    del text
-
-
-@dataclass(frozen=True)
-class Options:
-    """How the engine learns.
-
-    Args:
-        num_hops: Longest path of foreign keys.
-        strict: Whether rows at exactly the seed time are hidden (RelBench's rolling
-            board asks it).
-        num_models: Sets of trees that are averaged.
-        num_lags: Draws of a lag for each training row, where predictions are made long
-            after the last row that may be seen.
-        refit: Whether the final models learn from validation too. Honest, since those
-            labels were known before any seed to come; what was chosen on validation
-            stays as it was chosen.
-        seed: Of everything that is drawn.
-        num_threads: Does not change the result.
-    """
-
-    num_hops: int = 2
-    strict: bool = False
-    num_models: int = 8
-    num_lags: int = 2
-    refit: bool = True
-    seed: int = 0
-    num_threads: int = 1
 
 
 class FeaturesEngine:

@@ -27,9 +27,9 @@ from benthic.relational.engines.engine import (
     lags_of,
     peak_memory_mb,
 )
-from benthic.relational.engines.features import Options, silent
 from benthic.relational.engines.finished import Finished, fingerprint
 from benthic.relational.engines.folder import whole_folder
+from benthic.relational.engines.options import Options
 from benthic.relational.engines.saving import (
     facts_of,
     read_facts,
@@ -38,6 +38,7 @@ from benthic.relational.engines.saving import (
 )
 from benthic.relational.engines.search import best_round
 from benthic.relational.evaluation.ranking import ranking_metrics
+from benthic.relational.progress import silent
 
 _OBJECTIVES = {"binary": "average_precision", "lambdarank": "map"}
 _SHAPES = (
