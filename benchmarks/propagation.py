@@ -19,10 +19,9 @@ import torch.nn.functional as F
 from torch import nn
 from torch_geometric.nn import GCN, GCNConv
 
-from benthic import training
 from benthic.datasets import load
 from benthic.nn import APPNP, DeepGNN, accelerate
-from benthic.training import train, train_together
+from benthic.training import members, train, train_together
 
 HIDDEN = 64
 DEPTHS = (2, 16, 64)
@@ -142,11 +141,11 @@ def ten_seeds(data, rounds: int) -> dict[str, dict[str, float]]:
 
 def stacked(*arguments, **keywords) -> None:
     """``train_together`` in one pass, also where it would not pay."""
-    limit, training._MOST_STACKED_NODES = training._MOST_STACKED_NODES, sys.maxsize
+    limit, members.MOST_STACKED_NODES = members.MOST_STACKED_NODES, sys.maxsize
     try:
         train_together(*arguments, **keywords)
     finally:
-        training._MOST_STACKED_NODES = limit
+        members.MOST_STACKED_NODES = limit
 
 
 def epoch_of_runs(runs, rounds: int) -> dict[str, float]:

@@ -1,0 +1,7 @@
+"""The one training loop, for one model or for several seeds of it at once."""
+
+from benthic.training.building import build
+from benthic.training.loop import Progress, train, train_together
+from benthic.training.protocol import Protocol, Training
+
+__all__ = ["Progress", "Protocol", "Training", "build", "train", "train_together"]
