@@ -7,7 +7,10 @@ import os
 from collections.abc import Callable
 
 import pytest
-from torch_geometric.data import Data
+import torch
+from torch import Tensor
+from torch_geometric.data import Data, HeteroData
+from torch_geometric.utils import erdos_renyi_graph
 
 from benthic.datasets import Bank, bank, load
 from benthic.datasets.graphs import find_raw
@@ -35,6 +38,41 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Data]:
 def cora(graph: Callable[..., Data]) -> Data:
     """A fresh copy of Cora with its public split."""
     return graph("cora")
+
+
+@pytest.fixture
+def x() -> Tensor:
+    """Features of 20 nodes."""
+    return torch.randn(20, 6, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def edge_index() -> Tensor:
+    """Random edges between 20 nodes."""
+    torch.manual_seed(0)
+    return erdos_renyi_graph(20, 0.3)
+
+
+@pytest.fixture
+def hetero() -> HeteroData:
+    """Two node types and four relations."""
+    data = HeteroData()
+    generator = torch.Generator().manual_seed(0)
+    data["user"].x = torch.randn(12, 6, generator=generator)
+    data["item"].x = torch.randn(9, 6, generator=generator)
+    for relation, (num_src, num_dst) in {
+        ("user", "follows", "user"): (12, 12),
+        ("user", "buys", "item"): (12, 9),
+        ("user", "views", "item"): (12, 9),
+        ("item", "bought_by", "user"): (9, 12),
+    }.items():
+        data[relation].edge_index = torch.stack(
+            [
+                torch.randint(0, num_src, (40,), generator=generator),
+                torch.randint(0, num_dst, (40,), generator=generator),
+            ]
+        )
+    return data
 
 
 @pytest.fixture(scope="session")
