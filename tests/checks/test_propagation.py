@@ -9,7 +9,7 @@ from torch_geometric.transforms import ToSparseTensor
 
 from benthic.checks import propagation
 from benthic.checks.propagation import propagated_accuracy
-from benthic.metrics.separation import linear_probe_accuracy
+from benthic.metrics.linear_probe import linear_probe_accuracy
 from benthic.supervision import Supervision
 
 

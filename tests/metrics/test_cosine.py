@@ -2,74 +2,36 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics.pairwise import cosine_similarity
+from tests.metrics.random_rows import by_pairs, some_rows
 
 from benthic.errors import InputError
 from benthic.metrics.cosine import (
     CenteredCosineSimilarity,
-    MeanAverageDistance,
     MeanCosineSimilarity,
     centered_cosine_similarity,
-    mean_average_distance,
     mean_cosine_similarity,
 )
 
-GAUGES = [mean_cosine_similarity, centered_cosine_similarity, mean_average_distance]
+GAUGES = [mean_cosine_similarity, centered_cosine_similarity]
 
 
-def some_rows(num_nodes: int = 40, channels: int = 6) -> torch.Tensor:
-    x = torch.randn(num_nodes, channels) + 0.3
-    x[::7] = 0.0
-    return x
-
-
-def some_edges(num_nodes: int = 40, num_edges: int = 150) -> torch.Tensor:
-    return torch.randint(num_nodes, (2, num_edges))
-
-
-def by_pairs(x: torch.Tensor, component: torch.Tensor | None = None) -> float:
-    live = (x != 0).any(dim=1).numpy()
-    cosine = cosine_similarity(x.double().numpy())
-    same = np.ones_like(cosine, dtype=bool)
-    if component is not None:
-        same = np.equal.outer(component.numpy(), component.numpy())
-    pairs = np.outer(live, live) & same & ~np.eye(len(x), dtype=bool)
-    return float(cosine[pairs].mean())
-
-
-def by_loops(x: torch.Tensor, edge_index: torch.Tensor) -> float:
-    distance: dict[int, list[float]] = {}
-    for j, i in edge_index.T.tolist():
-        if i != j and x[i].any() and x[j].any():
-            cosine = cosine_similarity(x[[i]].double(), x[[j]].double())[0, 0]
-            distance.setdefault(i, []).append(1 - cosine)
-    return float(np.mean([np.mean(found) for found in distance.values()]))
-
-
-def test_equal_rows_have_cosine_one_and_distance_zero():
+def test_equal_rows_have_cosine_one():
     x = torch.randn(1, 8).expand(30, 8)
     assert mean_cosine_similarity(x).item() == pytest.approx(1.0, abs=1e-6)
-    assert mean_average_distance(x).item() == pytest.approx(0.0, abs=1e-6)
-    assert mean_average_distance(x, some_edges(30)).item() == 0.0
 
 
-def test_orthogonal_rows_have_cosine_zero_and_distance_one():
+def test_orthogonal_rows_have_cosine_zero():
     assert mean_cosine_similarity(torch.eye(8)).item() == pytest.approx(0.0)
-    assert mean_average_distance(torch.eye(8)).item() == pytest.approx(1.0)
-    assert mean_average_distance(torch.eye(30), some_edges(30)).item() == 1.0
 
 
-def test_opposite_rows_have_cosine_minus_one_and_distance_two():
+def test_opposite_rows_have_cosine_minus_one():
     x = torch.tensor([[1.0, 2.0], [-2.0, -4.0]])
     assert mean_cosine_similarity(x).item() == pytest.approx(-1.0)
     assert centered_cosine_similarity(x).item() == pytest.approx(-1.0)
-    edge_index = torch.tensor([[0, 1], [1, 0]])
-    assert mean_average_distance(x, edge_index).item() == pytest.approx(2.0)
 
 
 def test_noise_after_relu_reads_one_over_pi():
@@ -81,10 +43,6 @@ def test_noise_after_relu_reads_one_over_pi():
 @pytest.mark.parametrize("gauge", GAUGES)
 def test_a_dead_network_is_undefined_never_healthy(gauge):
     assert gauge(torch.zeros(10, 4)).isnan()
-
-
-def test_a_dead_network_has_no_distance_to_neighbors():
-    assert mean_average_distance(torch.zeros(10, 4), some_edges(10)).isnan()
 
 
 def test_two_opposite_collapsed_clusters_look_diverse():
@@ -115,36 +73,21 @@ def test_components_without_pairs_are_undefined():
 def test_scale_does_not_matter_where_squares_leave_the_type(power):
     x = some_rows().clamp(-3, 3)
     scaled = x * 10.0**power
-    edge_index = some_edges()
     for gauge in GAUGES:
         torch.testing.assert_close(gauge(scaled), gauge(x), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(
-        mean_average_distance(scaled, edge_index),
-        mean_average_distance(x, edge_index),
-        rtol=1e-4,
-        atol=0,
-    )
 
 
 @given(seed=st.integers(0, 1000))
 def test_relabelling_nodes_changes_nothing(seed):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(12, 3, generator=generator)
-    edge_index = torch.randint(12, (2, 30), generator=generator)
     component = torch.randint(3, (12,), generator=generator)
     order = torch.randperm(12, generator=generator)
-    label = order.argsort()  # node i is called label[i]
     for gauge in GAUGES:
         torch.testing.assert_close(gauge(x[order]), gauge(x), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(
         mean_cosine_similarity(x[order], component[order]),
         mean_cosine_similarity(x, component),
-        rtol=1e-5,
-        atol=1e-6,
-    )
-    torch.testing.assert_close(
-        mean_average_distance(x[order], label[edge_index]),
-        mean_average_distance(x, edge_index),
         rtol=1e-5,
         atol=1e-6,
     )
@@ -155,14 +98,17 @@ def test_row_lengths_do_not_matter(seed):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(12, 3, generator=generator)
     scale = torch.rand(12, 1, generator=generator) + 0.1
-    for gauge in (mean_cosine_similarity, mean_average_distance):
-        torch.testing.assert_close(gauge(x * scale), gauge(x), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        mean_cosine_similarity(x * scale),
+        mean_cosine_similarity(x),
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 def test_equals_all_pairs():
     x = some_rows()
     assert mean_cosine_similarity(x).item() == pytest.approx(by_pairs(x), abs=1e-6)
-    assert mean_average_distance(x).item() == pytest.approx(1 - by_pairs(x), abs=1e-6)
     centered = x - x.mean(dim=0)
     expected = by_pairs(centered)
     assert centered_cosine_similarity(x).item() == pytest.approx(expected, abs=1e-6)
@@ -176,38 +122,6 @@ def test_equals_the_pairs_inside_components():
     assert actual == pytest.approx(expected, abs=1e-6)
 
 
-def test_distance_equals_a_loop_over_directed_edges_with_loops_and_repeats():
-    x, edge_index = some_rows(), some_edges()
-    edge_index[:, :5] = torch.arange(5)
-    edge_index[:, 5:10] = edge_index[:, 10:15]
-    actual = mean_average_distance(x, edge_index).item()
-    assert actual == pytest.approx(by_loops(x, edge_index), rel=1e-5)
-
-
-def test_distance_of_a_relation_is_seen_from_its_targets():
-    x_src, x_dst = some_rows(30), some_rows(10)
-    edge_index = torch.stack([torch.randint(30, (60,)), torch.randint(10, (60,))])
-    joined = torch.cat([x_src, x_dst])
-    shifted = edge_index + torch.tensor([[0], [30]])
-    torch.testing.assert_close(
-        mean_average_distance((x_src, x_dst), edge_index),
-        mean_average_distance(joined, shifted),
-    )
-
-
-def test_isolated_nodes_do_not_count_as_smooth():
-    edge_index = torch.tensor([[0, 1], [1, 0]])
-    x = torch.eye(8)
-    assert mean_average_distance(x, edge_index).item() == pytest.approx(1.0)
-
-
-def test_nearly_equal_neighbors_are_told_apart():
-    angle = 1e-6
-    x = torch.tensor([[1.0, 0.0], [math.cos(angle), math.sin(angle)]])
-    distance = mean_average_distance(x, torch.tensor([[0, 1], [1, 0]]))
-    assert distance.item() == pytest.approx(angle**2 / 2, rel=1e-3)
-
-
 def test_merging_two_halves_equals_the_whole():
     x = some_rows()
     component = torch.randint(3, (40,))
@@ -216,7 +130,6 @@ def test_merging_two_halves_equals_the_whole():
         (MeanCosineSimilarity, {}, (x,)),
         (MeanCosineSimilarity, {"num_components": 3}, (x, component)),
         (CenteredCosineSimilarity, {"center": center}, (x,)),
-        (MeanAverageDistance, {}, (x,)),
     ]
     for metric, options, arguments in cases:
         whole, left, right = (metric(**options) for _ in range(3))
@@ -240,21 +153,3 @@ def test_components_need_their_number_before_the_stream_starts():
         MeanCosineSimilarity().update(torch.ones(2, 2), torch.tensor([0, 1]))
     with pytest.raises(InputError, match="num_components=2; give both or neither"):
         MeanCosineSimilarity(num_components=2).update(torch.ones(2, 2))
-
-
-def test_one_distance_metric_cannot_mix_neighbors_and_all_pairs():
-    metric = MeanAverageDistance()
-    metric.update(torch.eye(3))
-    metric.update(torch.eye(3), torch.tensor([[0], [1]]))
-    with pytest.raises(InputError, match="edge_index: found updates with edges and"):
-        metric.compute()
-
-
-def test_all_pairs_of_a_relation_are_refused():
-    with pytest.raises(InputError, match="edge_index: found None for a bipartite"):
-        mean_average_distance((torch.eye(3), torch.eye(3)))
-
-
-def test_an_edge_to_a_missing_node_is_refused():
-    with pytest.raises(InputError, match="edge_index: found node 3 in row 0"):
-        mean_average_distance(torch.eye(3), torch.tensor([[3], [0]]))

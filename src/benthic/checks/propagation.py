@@ -21,7 +21,7 @@ from torch_geometric.utils import (
 )
 
 from benthic.metrics.cosine import mean_cosine_similarity
-from benthic.metrics.separation import linear_probe_accuracy
+from benthic.metrics.linear_probe import linear_probe_accuracy
 from benthic.supervision import Supervision
 
 # Wider features are projected to so many random directions first. That is faster, and

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from benthic.metrics.activity import DeadFraction, MeanNorm, dead_fraction, mean_norm
+from benthic.metrics.average_distance import (
+    MeanAverageDistance,
+    mean_average_distance,
+)
 from benthic.metrics.correlation import FeatureCorrelation, feature_correlation
 from benthic.metrics.cosine import (
     CenteredCosineSimilarity,
-    MeanAverageDistance,
     MeanCosineSimilarity,
     centered_cosine_similarity,
-    mean_average_distance,
     mean_cosine_similarity,
 )
 from benthic.metrics.dirichlet import (
@@ -18,6 +20,12 @@ from benthic.metrics.dirichlet import (
     dirichlet_energy,
     rayleigh_quotient,
 )
+from benthic.metrics.distance_gap import (
+    MeanAverageDistanceGap,
+    mean_average_distance_gap,
+)
+from benthic.metrics.group_distance import GroupDistanceRatio, group_distance_ratio
+from benthic.metrics.linear_probe import LinearProbeAccuracy, linear_probe_accuracy
 from benthic.metrics.rank import (
     EffectiveRank,
     NumericalRank,
@@ -25,14 +33,6 @@ from benthic.metrics.rank import (
     numerical_rank,
 )
 from benthic.metrics.reach import Influence, InfluenceByHop, influence_by_hop
-from benthic.metrics.separation import (
-    GroupDistanceRatio,
-    LinearProbeAccuracy,
-    MeanAverageDistanceGap,
-    group_distance_ratio,
-    linear_probe_accuracy,
-    mean_average_distance_gap,
-)
 
 __all__ = [
     "CenteredCosineSimilarity",

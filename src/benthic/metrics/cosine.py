@@ -1,8 +1,7 @@
-"""Mean pairwise cosine, raw and centred, O(N·C); mean average distance."""
+"""Mean pairwise cosine, raw and centred, O(N·C)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,27 +10,12 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from benthic.errors import InputError
-from benthic.metrics.rows import (
-    EDGE_BLOCK,
-    at_least_float32,
-    block_length,
-    check_edges,
-    column_mean,
-    row_blocks,
-    row_norms,
-    unit_row_sum,
-    unit_rows,
-    zero_if_finite,
-)
-from benthic.typing import EdgeIndex, NodeFeatures, Scalar
+from benthic.metrics.directions import pooled_cosine, sum_directions
+from benthic.metrics.rows import block_length, column_mean, row_blocks, unit_rows
+from benthic.typing import NodeFeatures, Scalar
 
 Center = Float[Tensor, "channels"]
 Component = Int64[Tensor, "nodes"]
-Relation = tuple[Float[Tensor, "sources channels"], Float[Tensor, "targets channels"]]
-
-# A row nearer to the centre than its own rounding has no direction. Rounding the
-# centre and subtracting costs 1 eps of it each; the rest is room for float64 sums.
-CENTER_FLOOR = 16
 
 
 def mean_cosine_similarity(
@@ -73,9 +57,9 @@ def mean_cosine_similarity(
         tensor(nan, dtype=torch.float64)
     """
     if component is None:
-        return _pooled_cosine(*_direction_sum(x))
+        return pooled_cosine(*sum_directions(x))
     num_components = int(component.max()) + 1 if component.numel() else 0
-    return _pooled_cosine(*_component_sums(x, component, num_components))
+    return pooled_cosine(*_component_sums(x, component, num_components))
 
 
 class MeanCosineSimilarity(Metric):
@@ -120,7 +104,7 @@ class MeanCosineSimilarity(Metric):
                 "give both or neither",
             )
         if component is None:
-            total, count = _direction_sum(x)
+            total, count = sum_directions(x)
         else:
             total, count = _component_sums(x, component, self.num_components or 0)
         self.direction_sum = self.direction_sum + total.to(self.device)
@@ -128,7 +112,7 @@ class MeanCosineSimilarity(Metric):
 
     def compute(self) -> Scalar:
         """Mean cosine over the pairs seen so far."""
-        return _pooled_cosine(self.direction_sum, self.num_rows)
+        return pooled_cosine(self.direction_sum, self.num_rows)
 
 
 def centered_cosine_similarity(x: NodeFeatures) -> Scalar:
@@ -152,7 +136,7 @@ def centered_cosine_similarity(x: NodeFeatures) -> Scalar:
         >>> centered_cosine_similarity(torch.tensor([[1.0, 5.0], [-1.0, 5.0]]))
         tensor(-1., dtype=torch.float64)
     """
-    return _pooled_cosine(*_direction_sum(x, column_mean(x)))
+    return pooled_cosine(*sum_directions(x, column_mean(x)))
 
 
 class CenteredCosineSimilarity(Metric):
@@ -187,157 +171,17 @@ class CenteredCosineSimilarity(Metric):
 
     def update(self, x: NodeFeatures) -> None:
         """Add a shard of nodes."""
-        total, count = _direction_sum(x, self.center.to(x.device))
+        total, count = sum_directions(x, self.center.to(x.device))
         self.direction_sum = self.direction_sum + total.to(self.device)
         self.num_rows = self.num_rows + count.to(self.device)
 
     def compute(self) -> Scalar:
         """Centred mean cosine over the pairs seen so far."""
-        return _pooled_cosine(self.direction_sum, self.num_rows)
-
-
-def mean_average_distance(
-    x: NodeFeatures | Relation, edge_index: EdgeIndex | None = None
-) -> Scalar:
-    r"""How far nodes point away from their neighbours, averaged node by node.
-
-    MAD of `"Measuring and Relieving the Over-smoothing Problem for Graph Neural
-    Networks from the Topological View" <https://arxiv.org/abs/1909.03211>`_, with
-    :math:`D_{ij} = 1 - \cos(\mathbf{x}_i, \mathbf{x}_j)`:
-
-    .. math::
-        \bar{D}_i = \frac{1}{| \mathcal{N}_i |} \sum_{j \in \mathcal{N}_i} D_{ij},
-        \qquad \text{MAD} = \frac{1}{| \mathcal{S} |} \sum_{i \in \mathcal{S}}
-        \bar{D}_i, \qquad \mathcal{S} = \{ i : \mathcal{N}_i \neq \emptyset \}
-
-    :math:`\mathcal{N}_i` holds the sources of the edges into :math:`i`, itself left
-    out, whose row is not zero while :math:`\mathbf{x}_i` is not zero either. Without
-    ``edge_index`` it holds all other live nodes and the value is one minus
-    :func:`mean_cosine_similarity`: no :math:`N \times N` matrix.
-
-    The paper divides by the number of :math:`D_{ij} > 0` instead. That count hangs on
-    rounding, drops exactly the pairs that have become equal, and is 0/0 when all have;
-    here an equal pair counts with distance 0. Both agree when no two rows are parallel.
-
-    Zero means neighbours are collinear, 1 orthogonal, 2 opposite. A dead network is
-    NaN, not the 1.0 ("perfectly diverse") of a normalized zero row. Blind to length,
-    and in one channel only the sign is left. An edge listed twice counts twice;
-    isolated nodes do not count; a row with NaN or an infinity makes the result NaN.
-    Float32 rows resolve neighbours to about 1e-14, all pairs (without
-    ``edge_index``) to about 1e-7.
-
-    Args:
-        x: Node features, or ``(x_src, x_dst)`` of a bipartite relation with
-            ``edge_index``; the mean is then over target nodes.
-        edge_index: Edges from row 0 to row 1; list both directions of an undirected
-            edge.
-
-    Raises:
-        InputError: If an edge names a node that ``x`` lacks, or a pair of matrices
-            comes without ``edge_index``.
-
-    Example:
-        >>> x = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
-        >>> mean_average_distance(x, torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]))
-        tensor(0.5000, dtype=torch.float64)
-    """
-    if edge_index is None:
-        return 1.0 - _pooled_cosine(*_direction_sum(_all_pairs(x)))
-    total, count = _neighbor_distances(x, edge_index)
-    return total / count
-
-
-class MeanAverageDistance(Metric):
-    """:func:`mean_average_distance` over shards of nodes or mini-batches.
-
-    With ``edge_index``, each update is a graph of its own (a PyG batch of graphs, a
-    component, or a sampled neighbourhood): an edge that a cut removed is not seen.
-    Without, rows of all updates are compared with each other. One metric does one of
-    the two.
-
-    Example:
-        >>> metric = MeanAverageDistance()
-        >>> metric.update(torch.tensor([[1.0, 0.0]]))
-        >>> metric.update(torch.tensor([[0.0, 1.0]]))
-        >>> metric.compute()
-        tensor(1., dtype=torch.float64)
-    """
-
-    full_state_update = False
-    is_differentiable = False
-    distance_sum: Tensor
-    num_nodes: Tensor
-    direction_sum: Tensor
-    num_rows: Tensor
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        for name in ("distance_sum", "num_nodes", "direction_sum", "num_rows"):
-            self.add_state(name, _zero(), dist_reduce_fx="sum")
-
-    def update(
-        self, x: NodeFeatures | Relation, edge_index: EdgeIndex | None = None
-    ) -> None:
-        """Add a graph, or a shard of nodes that is compared with all others."""
-        if edge_index is None:
-            total, count = _direction_sum(_all_pairs(x))
-            self.direction_sum = self.direction_sum + total.to(self.device)
-            self.num_rows = self.num_rows + count.to(self.device)
-        else:
-            total, count = _neighbor_distances(x, edge_index)
-            self.distance_sum = self.distance_sum + total.to(self.device)
-            self.num_nodes = self.num_nodes + count.to(self.device)
-
-    def compute(self) -> Scalar:
-        """Mean average distance of the nodes seen so far."""
-        if self.num_rows > 0 and self.num_nodes > 0:
-            raise InputError(
-                "edge_index",
-                "updates with edges and updates without",
-                "use one metric for neighbours and one for all pairs",
-            )
-        if self.num_rows > 0:
-            return 1.0 - _pooled_cosine(self.direction_sum, self.num_rows)
-        return self.distance_sum / self.num_nodes
+        return pooled_cosine(self.direction_sum, self.num_rows)
 
 
 def _zero() -> Tensor:
     return torch.zeros((), dtype=torch.float64)
-
-
-def _all_pairs(x: NodeFeatures | Relation) -> NodeFeatures:
-    if isinstance(x, tuple):
-        raise InputError(
-            "edge_index", "None for a bipartite relation", "give the relation's edges"
-        )
-    return x
-
-
-@torch.no_grad()
-def _direction_sum(
-    x: NodeFeatures, center: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Sum of unit rows and number of non-zero rows."""
-    total = x.new_zeros(x.shape[1], dtype=torch.float64)
-    count = 0
-    for block, floor in _centered_blocks(x, center):
-        part, live = unit_row_sum(block, floor)
-        total += part
-        count += live
-    return total, total.new_tensor(count)
-
-
-def _centered_blocks(
-    x: NodeFeatures, center: Tensor | None
-) -> Iterator[tuple[Tensor, float]]:
-    """Blocks of rows minus the center, and the norm below which a row is zero."""
-    if center is None:
-        yield from ((block, 0.0) for block in row_blocks(x))
-        return
-    length = float(row_norms(center.unsqueeze(0)))
-    for block in row_blocks(x):
-        floor = CENTER_FLOOR * torch.finfo(block.dtype).eps * length
-        yield block - center.to(block.dtype), floor
 
 
 @torch.no_grad()
@@ -362,40 +206,3 @@ def _component_sums(
         total.index_add_(0, index, unit.double())
         count.index_add_(0, index, (norm != 0).double())
     return total, count
-
-
-def _pooled_cosine(direction_sum: Tensor, num_rows: Tensor) -> Scalar:
-    """Mean cosine over the pairs of each group: (‖Σû‖² − m) / (m (m − 1))."""
-    # Plain numbers: a tenth of the whole call at Cora's size.
-    squares: Tensor = torch.linalg.vecdot(direction_sum, direction_sum)
-    similarity = (squares - num_rows).sum().item()
-    pairs = (num_rows * (num_rows - 1)).sum().item()
-    value = similarity / pairs if pairs else torch.nan
-    # Float32 directions miss the ends by 1e-7; NaN passes through.
-    return squares.new_tensor(min(value, 1.0) if value > 0 else max(value, -1.0))
-
-
-@torch.no_grad()
-def _neighbor_distances(
-    x: NodeFeatures | Relation, edge_index: EdgeIndex
-) -> tuple[Tensor, Tensor]:
-    """Sum over nodes of the mean distance to neighbours, and how many have one."""
-    x_src, x_dst = x if isinstance(x, tuple) else (x, x)
-    check_edges(edge_index, x_src.shape[0], x_dst.shape[0])
-    distance = x_dst.new_zeros(x_dst.shape[0], dtype=torch.float64)
-    degree = torch.zeros_like(distance)
-    for edges in edge_index.split(block_length(x_src, EDGE_BLOCK), dim=1):
-        src, src_norm = unit_rows(at_least_float32(x_src[edges[0]]))
-        dst, dst_norm = unit_rows(at_least_float32(x_dst[edges[1]]))
-        counts = (src_norm != 0) & (dst_norm != 0)
-        if not isinstance(x, tuple):
-            counts &= edges[0] != edges[1]
-        # ½‖û_i − û_j‖² is 1 − cos without the cancellation.
-        pair = (dst - src).double().square().sum(dim=1) / 2
-        distance.index_add_(0, edges[1], pair.masked_fill(~counts, 0.0))
-        degree.index_add_(0, edges[1], counts.double())
-    heard = degree > 0
-    total = (distance[heard] / degree[heard]).sum()
-    for side in x if isinstance(x, tuple) else (x,):
-        total = total + zero_if_finite(side)
-    return total, heard.sum().double()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ from torchmetrics import Metric
 from benthic.errors import InputError
 from benthic.forward import Forward, call_model, output_rows
 from benthic.metrics.hops import HopOfNode, Hops
+from benthic.metrics.left_as_found import left_as_found, own_randomness
 
 SquaredJacobian = Float[Tensor, "nodes"]
 PerHop = Float[Tensor, "hops"]
@@ -138,7 +137,7 @@ def influence_by_hop(
             raise InputError(name, str(value), f"give {least} or more, or None")
     node_type = _target_type(data, node_type)
     generator = torch.Generator().manual_seed(seed)
-    with _left_as_found(model), _own_randomness(data, seed):
+    with left_as_found(model), own_randomness(data, seed):
         features, output = _forward(model, data, node_type, forward)
         targets = torch.randperm(len(output), generator=generator)[:num_nodes].tolist()
         hops = Hops(data, node_type, list(features))
@@ -355,66 +354,3 @@ def _squared_jacobian(
                 norm = torch.linalg.vector_norm(rows, dim=1, dtype=total.dtype)
                 total += norm.square()
     return torch.cat(squared)
-
-
-@contextmanager
-def _own_randomness(data: Data | HeteroData, seed: int) -> Iterator[None]:
-    """Gradients on, and random numbers from ``seed``, in the block only."""
-    devices = list(range(torch.cuda.device_count())) if data.is_cuda else []
-    with (
-        torch.random.fork_rng(devices),
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        # cuDNN's recurrent networks refuse a backward pass in evaluation mode.
-        torch.backends.cudnn.flags(enabled=False),
-    ):
-        # torch.manual_seed would also seed the devices that are not forked here.
-        torch.default_generator.manual_seed(seed)
-        if devices:
-            torch.cuda.manual_seed_all(seed)
-        yield
-
-
-@contextmanager
-def _left_as_found(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode in the block; afterwards every module is what it was.
-
-    Besides the training flags this restores buffers and whatever ``forward`` stored on
-    a module (``GCNConv(cached=True)`` keeps the normalized graph).
-    """
-    modules = list(model.modules())
-    training = [module.training for module in modules]
-    before = [
-        (
-            dict(vars(m)),
-            dict(m._buffers),
-            {k: _cloned(b) for k, b in m._buffers.items()},
-        )
-        for m in modules
-    ]
-    try:
-        model.eval()
-        yield
-    finally:
-        for module, (attributes, buffers, values) in zip(modules, before, strict=True):
-            vars(module).clear()
-            vars(module).update(attributes)
-            module._buffers.clear()
-            module._buffers.update(buffers)
-            _write_back(buffers, values)
-        for module, flag in zip(modules, training, strict=True):
-            module.training = flag  # a scripted module keeps it elsewhere
-
-
-def _cloned(buffer: Tensor | None) -> Tensor | None:
-    return None if buffer is None else buffer.detach().clone()
-
-
-def _write_back(
-    buffers: dict[str, Tensor | None], values: dict[str, Tensor | None]
-) -> None:
-    for name, buffer in buffers.items():
-        value = values[name]
-        if buffer is not None and value is not None and not torch.equal(buffer, value):
-            with torch.no_grad():
-                buffer.copy_(value)

@@ -21,6 +21,7 @@ CPU_BLOCK = 2**20
 GPU_BLOCK = 2**24
 EDGE_BLOCK = 2**16  # two gathered float64 blocks fit the same cache
 SHORT = 128
+ROUNDING = 1e-7  # what it leaves of a standard deviation, relative to the size
 
 
 def block_length(x: Tensor, elements: int = CPU_BLOCK) -> int:
@@ -43,6 +44,16 @@ def row_blocks(x: NodeFeatures) -> Iterator[Rows]:
     """
     for block in x.split(block_length(x)):
         yield at_least_float32(block)
+
+
+def float64_blocks(x: NodeFeatures) -> Iterator[Rows]:
+    """Consecutive blocks of rows in float64, so that no copy of ``x`` is made.
+
+    Example:
+        >>> [block.dtype for block in float64_blocks(torch.zeros(2, 3))]
+        [torch.float64]
+    """
+    return (rows.double() for rows in row_blocks(x))
 
 
 def at_least_float32(rows: Rows) -> Rows:

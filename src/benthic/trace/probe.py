@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benthic.metrics.separation import LinearProbeAccuracy
+from benthic.metrics.linear_probe import LinearProbeAccuracy
 
 # A share of this many rows has a standard error of at most 0.8 points, and 64 layers
 # of 64 channels keep at most 0.13 GB.
