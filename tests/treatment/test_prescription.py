@@ -20,7 +20,8 @@ from benthic.nn.residual import Residual
 from benthic.supervision import accuracy, roc_auc
 from benthic.training import Protocol, train
 from benthic.treatment import Norm, prescription
-from benthic.treatment.prescription import LEAVE_ALONE, prescribe
+from benthic.treatment.choosing import LEAVE_ALONE
+from benthic.treatment.prescription import prescribe
 from benthic.treatment.shortlist import Candidate
 
 QUICK = {"epochs": 8, "seeds": 2}
@@ -290,20 +291,3 @@ def test_a_graph_without_a_validation_split_is_refused_before_anything_is_traine
         prescribe(deep(), graph)
     with pytest.raises(InputError, match="give one graph"):
         prescribe(deep(), [communities()])
-
-
-@pytest.mark.parametrize(
-    ("mean", "error", "num_tried", "wins"),
-    [
-        (0.05, 0.04, 1, True),  # more than one standard error
-        (0.03, 0.04, 1, False),
-        (0.05, 0.04, 6, False),  # the best of six by luck: 1.28 standard errors
-        (0.06, 0.04, 6, True),
-        (0.009, 0.0, 1, False),  # less than one of 100 nodes
-        (0.01, 0.0, 1, True),
-    ],
-)
-def test_a_gain_counts_beyond_luck_and_one_node(mean, error, num_tried, wins):
-    found = prescription.Gain(mean, error)
-
-    assert prescription._beats_chance(found, num_tried, num_val=100) is wins

@@ -19,6 +19,7 @@ from benthic.diagnosis import Diagnosis, diagnose
 from benthic.errors import InputError
 from benthic.report.wording import cell, figure, table
 from benthic.training import Protocol
+from benthic.treatment.choosing import Choice, Tried, choose, winner
 from benthic.treatment.shortlist import Candidate, onward, shortlist, written
 from benthic.treatment.trial import (
     Gain,
@@ -28,8 +29,6 @@ from benthic.treatment.trial import (
     gain,
     without_test,
 )
-
-LEAVE_ALONE = "leave it alone"
 
 _MOST_TRIALS = 6
 
@@ -233,7 +232,7 @@ def prescribe(
     if own < untreated.mean:
         retrained = diagnose(untreated.best, blind, progress=say)
     tried = _try_all(trials, shortlist(retrained or diagnosis), untreated, say)
-    choice = _choose(tried, untreated, own, len(trials.y))
+    choice = choose(tried, untreated, own, len(trials.y))
     return Prescription(
         choice.verdict,
         choice.summary,
@@ -257,54 +256,26 @@ def _check_budget(epochs: int | None, minutes: float | int | None, seeds: int) -
         raise InputError("minutes", str(minutes), "give more than 0, or None")
 
 
-@dataclass(frozen=True)
-class _Tried:
-    """A candidate and what came of it."""
-
-    candidate: Candidate
-    outcome: str = "tried"
-    reached: Reached | None = None
-    gain: Gain | None = None
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """What is recommended; without a network, the user's own."""
-
-    verdict: str
-    summary: str
-    reached: Reached | None
-    candidate: Candidate | None = None
-
-    @property
-    def treatments(self) -> tuple[Any, ...]:
-        return self.candidate.treatments if self.candidate else ()
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        return dict(self.candidate.changes) if self.candidate else {}
-
-
 def _try_all(
     trials: Trials,
     candidates: Any,
     untreated: Reached,
     say: Callable[[str], None],
-) -> list[_Tried]:
+) -> list[Tried]:
     """Tries candidates until there are enough; those refused do not count."""
-    tried: list[_Tried] = []
+    tried: list[Tried] = []
     count = 0
     for candidate in candidates:
         if count == _MOST_TRIALS:
             break
         if trials.is_out_of_time:
-            found = _Tried(candidate, "not tried: the time was used up")
+            found = Tried(candidate, "not tried: the time was used up")
         else:
             say(f"trial {count + 1} of at most {_MOST_TRIALS}: {candidate.name}")
             found = _try(trials, candidate, untreated)
         tried.append(found)
         count += not found.outcome.startswith("cannot be applied")
-    won = _winner(tried, len(trials.y))
+    won = winner(tried, len(trials.y))
     more = onward(won.candidate) if won else None
     if more is not None and not trials.is_out_of_time:
         say(f"one more trial: {more.name}")
@@ -312,80 +283,19 @@ def _try_all(
     return tried
 
 
-def _try(trials: Trials, candidate: Candidate, untreated: Reached) -> _Tried:
+def _try(trials: Trials, candidate: Candidate, untreated: Reached) -> Tried:
     try:
         reached = trials.treated(candidate)
     except InputError as error:
-        return _Tried(candidate, f"cannot be applied: {cell(error)}")
+        return Tried(candidate, f"cannot be applied: {cell(error)}")
     except OutOfTimeError as error:
-        return _Tried(candidate, f"not finished: the time was used up after {error}")
+        return Tried(candidate, f"not finished: the time was used up after {error}")
     found = gain(reached.rows, untreated.rows, trials.y, trials.protocol.metric)
-    return _Tried(candidate, reached=reached, gain=found)
-
-
-def _choose(
-    tried: Sequence[_Tried], untreated: Reached, own: float, num_val: int
-) -> _Choice:
-    """The best candidate that beats chance, by validation alone."""
-    finished = [t for t in tried if t.reached and t.gain]
-    best = _winner(tried, num_val)
-    level = best.reached if best else untreated
-    assert level is not None
-    if own >= (level.mean if best else max(level.val)):
-        summary = (
-            f"The model as it is reaches {own:.3f} on validation; under this budget "
-            f"nothing reached more: {level.mean:.3f} at best."
-        )
-        return _Choice(LEAVE_ALONE, summary, None)
-    if best is None or best.gain is None:
-        summary = _nothing_helps(finished, untreated)
-        return _Choice(LEAVE_ALONE, summary, untreated)
-    summary = (
-        f"Validation {level.mean:.3f} against {untreated.mean:.3f} untreated under the "
-        f"same budget: a gain of {best.gain.mean:.3f} with a standard error of "
-        f"{best.gain.standard_error:.3f}."
-    )
-    return _Choice(best.candidate.name, summary, level, best.candidate)
-
-
-def _winner(tried: Sequence[_Tried], num_val: int) -> _Tried | None:
-    """The best of those whose gain is more than chance would show."""
-    finished = [t for t in tried if t.reached and t.gain]
-    winners = [t for t in finished if _beats_chance(t.gain, len(finished), num_val)]
-    return max(winners, key=lambda t: _mean(t.reached), default=None)
-
-
-def _nothing_helps(finished: Sequence[_Tried], untreated: Reached) -> str:
-    if not finished:
-        return f"No treatment was tried; untreated it reaches {untreated.mean:.3f}."
-    best = max(finished, key=lambda t: _mean(t.reached))
-    assert best.gain is not None
-    return (
-        f"No treatment gains more than chance would show: untreated "
-        f"{untreated.mean:.3f}, the best of {len(finished)} {_mean(best.reached):.3f}, "
-        f"a gain of {best.gain.mean:.3f} with a standard error of "
-        f"{best.gain.standard_error:.3f}."
-    )
-
-
-def _mean(reached: Reached | None) -> float:
-    return reached.mean if reached else float("-inf")
-
-
-def _beats_chance(found: Gain | None, num_tried: int, num_val: int) -> bool:
-    """Whether a gain is more than the luck of the best of so many, and one node."""
-    if found is None:
-        return False
-    # Blom's approximation of the largest of k standard normal numbers.
-    share = (num_tried - 0.375) / (num_tried + 0.25)
-    luck = max(1.0, statistics.NormalDist().inv_cdf(share))
-    # Means of float scores: a gain of exactly one node must not fall below itself.
-    is_a_node = found.mean >= 1 / num_val - 1e-9
-    return is_a_node and found.mean > luck * found.standard_error
+    return Tried(candidate, reached=reached, gain=found)
 
 
 def _rows(
-    tried: Sequence[_Tried], untreated: Reached, choice: _Choice
+    tried: Sequence[Tried], untreated: Reached, choice: Choice
 ) -> tuple[Row, ...]:
     is_chosen = choice.reached is untreated
     rows = [_measured("untreated", is_chosen, "the reference", untreated, None)]
