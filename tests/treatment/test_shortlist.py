@@ -22,6 +22,7 @@ from benthic.treatment.wanted import Norm
 
 @pytest.fixture(scope="module")
 def healthy():
+    torch.manual_seed(1)  # with other weights it may have a tip (D008)
     edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
     return diagnose(GCN(3, 8, 2, 2), Data(x=torch.eye(3), edge_index=edge_index))
 
