@@ -197,6 +197,7 @@ def test_a_frozen_evaluation_shows_training_rows_cut_too(db, tables):
     engine = FeaturesEngine(db, target("binary"), FAST)
     report = engine.fit(train, validation.assign(cut_time=cut))
     assert "training rows were also shown cut before their anchor" in report.notes
+    assert set(report.chosen["history"].split(" + ")) == {"fresh", "lagged"}
     said = engine.predict(test.assign(cut_time=test.anchor_time.min()))
     assert score("binary", test.label, said)["auroc"] > 0.6
 

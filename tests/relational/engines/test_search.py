@@ -13,7 +13,7 @@ from benthic.relational.engines.boosting import Binned, Trees, grow
 from benthic.relational.engines.finished import Finished
 from benthic.relational.engines.kinds import BINARY, REGRESSION
 from benthic.relational.engines.material import Setting
-from benthic.relational.engines.search import Trial, best_round, search, shapes
+from benthic.relational.engines.search import best_round, search, shapes
 from benthic.relational.engines.search import try_setting as tried
 
 SETTING = Setting("fresh", 0.0, 0, Trees("binary", 4, 10))
@@ -24,14 +24,10 @@ def short(monkeypatch):
     monkeypatch.setattr(module, "_MOST_ROUNDS", 12)
 
 
-def trial(history, loss):
-    return Trial(replace(SETTING, history=history), loss, 1, np.zeros(1))
-
-
-def searched(made, kind=BINARY, finished=None, said=print):
+def searched(made, kind=BINARY, finished=None, said=print, **which):
     kept = finished or Finished(None, "")
     more = {"seed": 0, "num_threads": 1, "finished": kept, "progress": said}
-    return search(BinnedMaterial(made), kind, **more)
+    return search(BinnedMaterial(made), kind, **more, **which)
 
 
 def test_the_best_round_is_of_the_mean_curve_and_not_among_the_first():
@@ -101,10 +97,11 @@ def test_features_are_left_out_where_there_are_many(monkeypatch):
     assert 70 in sizes
 
 
-def test_another_history_must_be_better_by_a_hundredth():
-    plain, near, far = trial("fresh", -0.7), trial("both", -0.705), trial("both", -0.71)
-    assert module._ordered([plain, near])[0] is plain
-    assert module._ordered([plain, near, far]) == [far, near, plain]
+def test_only_rows_of_the_history_that_is_asked_for_are_learned_from():
+    made = material(views=("fresh", "lagged"))
+    assert {one.setting.history for one in searched(made)} == {"fresh"}
+    trials = searched(made, history="lagged")
+    assert {one.setting.history for one in trials} == {"lagged"}
 
 
 def test_many_rows_get_greater_leaves():

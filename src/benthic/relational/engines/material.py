@@ -22,8 +22,8 @@ class Setting:
     """One way to learn.
 
     Args:
-        history: What training rows see: ``fresh`` (all until their anchor), ``lagged``
-            (cut some time before it, as the rows to predict are) or ``both``.
+        history: What training rows see: ``fresh`` (all until their anchor) or
+            ``lagged`` (cut some time before it, as the rows to predict are).
         half_life: After which share of the training span a row counts half; 0 if all
             rows count the same.
         num_features: How many of the most useful features; 0 takes all.
@@ -68,32 +68,18 @@ class Material:
 
     def rows(self, setting: Setting) -> Rows:
         """The training rows that a setting learns from."""
-        blocks = self._blocks(setting)
-        copies = sum(len(block) for block in blocks) // max(1, len(self.y))
-        features = self.chosen(setting)
-        x = np.concatenate([block[:, features] for block in blocks])
+        view = self.views[setting.history]
+        copies = len(view) // max(1, len(self.y))
+        x = view[:, self.chosen(setting)]
         return Rows(x, np.tile(self.y, copies), self.weights(setting))
 
     def weights(self, setting: Setting) -> np.ndarray:
-        """Weight of each row of :meth:`rows`, by its age; their mean is 1.
-
-        Several draws of a lag together count as much as the rows they are drawn from.
-        """
-        half_life = setting.half_life
+        """Weight of each row of :meth:`rows`, by its age; their mean is 1."""
         weight = np.ones(len(self.y))
-        if half_life > 0:
-            weight = np.asarray(0.5 ** (self.age / half_life))
-        weights = np.concatenate(
-            [
-                np.tile(weight, len(block) // len(self.y)) * (len(self.y) / len(block))
-                for block in self._blocks(setting)
-            ]
-        )
-        return np.asarray(weights / weights.mean())
-
-    def _blocks(self, setting: Setting) -> list[np.ndarray]:
-        chosen = list(self.views) if setting.history == "both" else [setting.history]
-        return [self.views[name] for name in chosen]
+        if setting.half_life > 0:
+            weight = np.asarray(0.5 ** (self.age / setting.half_life))
+        copies = len(self.views[setting.history]) // max(1, len(self.y))
+        return np.tile(weight / weight.mean(), copies)
 
     def validation(self, setting: Setting) -> Rows:
         """The validation rows, with the features of a setting."""

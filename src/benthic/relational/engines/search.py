@@ -18,7 +18,6 @@ _MOST_ROUNDS = 600
 _LEAST_ROUNDS = 20
 _SMOOTH = 9  # one lucky round on few validation rows shall not decide
 _SEEDS = 2
-_MARGIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -136,6 +135,7 @@ def shapes(num_rows: int, objective: str) -> list[Trees]:
         Trees(objective, 4, 30, 0.15, 0.7, 0.05),
         Trees(objective, 16, 60, 0.15, 0.7, 0.03, 20.0),
         Trees(objective, 24, 20, 0.5, 0.7, 0.05),
+        Trees(objective, 6, 150, 0.1, 0.7, 0.015, 20.0),
     ]
 
 
@@ -143,16 +143,18 @@ def search(
     binned: BinnedMaterial,
     kind: Kind,
     *,
+    history: str = "fresh",
     seed: int,
     num_threads: int,
     finished: Finished,
     progress: Callable[[str], None],
 ) -> list[Trial]:
-    """Tries histories, half-lives, trees and objectives in turn; best trial first.
+    """Tries sizes, half-lives, trees and objectives in turn; best trial first.
 
     Args:
         binned: What is learned from.
         kind: Of label.
+        history: What the training rows see.
         seed: First of the seeds.
         num_threads: Does not change the result.
         finished: Where trials are kept, and found again after an interruption.
@@ -176,37 +178,17 @@ def search(
         )
         progress(f"trial {len(trials)}: {kind.metric} {abs(trials[-1].loss):.4f}")
 
-    start = Setting(next(iter(material.views)), 0.0, 0, shapes(len(material.y), "")[0])
-    attempt(replace(start, trees=replace(start.trees, objective=kind.objectives[0])))
+    plain = shapes(len(material.y), kind.objectives[0])[0]
+    attempt(Setting(history, 0.0, 0, plain))
     for stage in _STAGES:
-        best = _ordered(trials)[0].setting
+        best = min(trials, key=_loss).setting
         for setting in stage(best, material, kind):
             attempt(setting)
-    return _ordered(trials)
+    return sorted(trials, key=_loss)
 
 
-def _ordered(trials: list[Trial]) -> list[Trial]:
-    """Best first; those of another history than the best one's come last.
-
-    What training rows see changes a model most, and validation, a few anchors, is noisy
-    about it: the plain history stays unless another is better by a hundredth.
-    """
-
-    def handicapped(trial: Trial) -> float:
-        plain = trial.setting.history == trials[0].setting.history
-        return trial.loss + (0.0 if plain else _MARGIN * abs(trial.loss))
-
-    history = min(trials, key=handicapped).setting.history
-    return sorted(
-        trials, key=lambda trial: (trial.setting.history != history, trial.loss)
-    )
-
-
-def _histories(best: Setting, material: Material, kind: Kind) -> Iterator[Setting]:
-    del kind
-    if len(material.views) > 1:
-        for history in ("lagged", "both"):
-            yield replace(best, history=history)
+def _loss(trial: Trial) -> float:
+    return trial.loss
 
 
 def _half_lives(best: Setting, material: Material, kind: Kind) -> Iterator[Setting]:
@@ -235,4 +217,4 @@ def _selections(best: Setting, material: Material, kind: Kind) -> Iterator[Setti
             yield replace(best, num_features=size)
 
 
-_STAGES = (_selections, _histories, _half_lives, _trees, _objectives)
+_STAGES = (_selections, _half_lives, _trees, _objectives)
