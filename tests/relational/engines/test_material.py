@@ -108,6 +108,15 @@ def test_gathered_rows_have_their_ages_and_lags():
     assert made.y_validation.tolist() == [3]
 
 
+def test_without_draws_training_rows_are_shown_whole_only():
+    design = Design(AgeOfSeed(), has_lag=True, has_frame=False)
+    week = np.array([np.timedelta64(7, "D")])
+    more = {"classes": [], "lags": week, "num_lags": 0, "seed": 0}
+    assert list(gathered(design, examples([0, 5], [0, 1]), None, **more).views) == [
+        "fresh"
+    ]
+
+
 def test_a_class_that_training_never_saw_is_not_judged_by():
     design = Design(AgeOfSeed(), has_lag=False, has_frame=False)
     more = {"classes": ["a", "b"], "lags": np.array([]), "num_lags": 1, "seed": 0}

@@ -110,13 +110,13 @@ def gathered(
         validation: Later ones; None if there is nothing to judge by.
         classes: Of a multiclass label: its classes; empty otherwise.
         lags: Lags to draw from, as timedelta64; none if no seed is cut.
-        num_lags: Draws for each training row.
+        num_lags: Draws for each training row; 0 shows them as they are only.
         seed: Of the draws.
     """
     train = _of(train, classes)
     plain = train.drop(columns="cut_time", errors="ignore").reset_index(drop=True)
     views = {"fresh": design.matrix(plain)}
-    if len(lags):
+    if len(lags) and num_lags:
         draws = [
             design.matrix(drawn_lags(plain, lags, seed=seed + i))
             for i in range(num_lags)

@@ -15,7 +15,7 @@ class Options:
             board asks it).
         num_models: Sets of trees that are averaged.
         num_lags: Draws of a lag for each training row, where predictions are made long
-            after the last row that may be seen.
+            after the last row that may be seen; 0 shows training rows whole only.
         refit: Whether the final models learn from validation too. Honest, since those
             labels were known before any seed to come; what was chosen on validation
             stays as it was chosen.
