@@ -49,6 +49,13 @@ NumHops = Annotated[
     int,
     typer.Option(callback=between(1, 6), help="Foreign keys to follow, 1 to 6."),
 ]
+TextEncoder = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME_OR_FOLDER",
+        help="A sentence-embedding model that reads texts; hashed words without one.",
+    ),
+]
 Model = Annotated[
     Path | None, typer.Option(help="A folder that --save wrote, instead of a new fit.")
 ]
@@ -108,6 +115,7 @@ def predict(
     ] = None,
     anchor_time: AnchorTime = "auto",
     num_hops: NumHops = 2,
+    text_encoder: TextEncoder = None,
     model: Model = None,
     save: Annotated[
         Path | None, typer.Option(help="Keep the fitted model in this folder.")
@@ -127,8 +135,9 @@ def predict(
     from benthic.relational.answer_file import check_file, records, write_answers
 
     check_file(out, argument="--out")
+    asked = {"num_hops": num_hops, "seed": seed, "text_encoder": text_encoder}
     with work(debug), _opened(db, overrides) as opened, steps("predict") as progress:
-        p = _predictor(opened, query, model, num_hops, seed, fit_dir, progress)
+        p = _predictor(opened, query, model, asked, fit_dir, progress)
         when = _anchor(anchor_time)
         parts = p.predictions(query, anchor_time=when)
         if out is not None:
@@ -185,6 +194,7 @@ def evaluate(
     ] = False,
     anchor_time: AnchorTime = "auto",
     num_hops: NumHops = 2,
+    text_encoder: TextEncoder = None,
     seed: Seed = 0,
     out: Annotated[
         Path | None,
@@ -198,8 +208,9 @@ def evaluate(
     from benthic.relational.answer_file import check_file, write_answers
 
     check_file(out, argument="--out")
+    asked = {"num_hops": num_hops, "seed": seed, "text_encoder": text_encoder}
     with work(debug), _opened(db, overrides) as opened, steps("evaluate") as progress:
-        p = _predictor(opened, query, None, num_hops, seed, None, progress)
+        p = _predictor(opened, query, None, asked, None, progress)
         found = p.evaluate(
             query,
             regime=regime,
@@ -226,6 +237,7 @@ def explain(
     ] = None,
     anchor_time: AnchorTime = "auto",
     num_hops: NumHops = 2,
+    text_encoder: TextEncoder = None,
     model: Model = None,
     seed: Seed = 0,
     overrides: Overrides = None,
@@ -233,8 +245,9 @@ def explain(
     debug: Debug = False,
 ) -> None:
     """Show which tables, paths and rows moved a prediction."""
+    asked = {"num_hops": num_hops, "seed": seed, "text_encoder": text_encoder}
     with work(debug), _opened(db, overrides) as opened, steps("explain") as progress:
-        p = _predictor(opened, query, model, num_hops, seed, None, progress)
+        p = _predictor(opened, query, model, asked, None, progress)
         found = p.explain(query, entity, anchor_time=_anchor(anchor_time))
     if json:
         _print(found.to_dict())
@@ -304,8 +317,7 @@ def _predictor(
     opened: Database,
     query: str,
     model: Path | None,
-    num_hops: int,
-    seed: int,
+    asked: dict[str, Any],
     fit_dir: Path | None,
     progress: Callable[[str], None],
 ) -> Predictor:
@@ -319,7 +331,7 @@ def _predictor(
             raise InputError("--model", found, "ask that, or leave --model out")
         return loaded
     threads = os.cpu_count() or 1  # more of them never change a result
-    options = Options(num_hops=num_hops, seed=seed, num_threads=threads)
+    options = Options(**asked, num_threads=threads)
     return Predictor(opened, options, fit_dir=fit_dir, progress=progress)
 
 

@@ -35,6 +35,7 @@ KEYS = {
                 "at": "timestamp",
                 "kind": "categorical",
                 "spent": "numerical",
+                "said": "text",
             },
         },
         "items": {
@@ -70,6 +71,7 @@ def frames(seed: int, people: int = 6, visits: int = 60) -> dict[str, pd.DataFra
                 "at": START + pd.to_timedelta(days, "D"),
                 "spent": spent,
                 "kind": rng.choice(["x", "y", "z"], visits),
+                "said": sentences(visits, seed),
             }
         ),
         "items": pd.DataFrame(
@@ -80,6 +82,18 @@ def frames(seed: int, people: int = 6, visits: int = 60) -> dict[str, pd.DataFra
             }
         ),
     }
+
+
+WORDS = (
+    "the queue was long and staff very kind but coffee cold while music loud".split()
+)
+
+
+def sentences(count: int, seed: int) -> list[str | None]:
+    """Eight words each; every tenth is missing."""
+    rng = np.random.default_rng([seed, 1])
+    said = [" ".join(rng.choice(WORDS, 8)) for _ in range(count)]
+    return [None if i % 10 == 7 else text for i, text in enumerate(said)]
 
 
 def opened(tables: Mapping[str, pd.DataFrame]) -> Database:
@@ -114,6 +128,7 @@ def changed_after(
     if how == "perturb":
         visits.loc[late, "spent"] = rng.normal(1e6, 1e3, late.sum())
         visits.loc[late, "kind"] = "strange"
+        visits.loc[late, "said"] = "words that nobody had said until that very day"
         visits.loc[late, "person_id"] = rng.integers(0, 6, late.sum())
         items.loc[gone, "price"] = -1e9
     if how == "delete":
@@ -122,6 +137,6 @@ def changed_after(
         more = visits.sample(40, replace=True, random_state=seed)
         more = more.assign(
             visit_id=range(10_000, 10_040), at=moment + pd.Timedelta(hours=1), spent=1e7
-        )
+        ).assign(said="invented words of a day that has not come yet")
         visits = pd.concat([visits, more], ignore_index=True)
     return {**tables, "visits": visits, "items": items}

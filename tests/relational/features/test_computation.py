@@ -9,6 +9,8 @@ from tests.relational.features.test_plan import plan_of
 
 from benthic.relational.features.computation import Computation
 from benthic.relational.features.events import Moments, entity_hashes
+from benthic.relational.features.row_texts import RowTexts
+from benthic.relational.features.text_vectors import HashedWords
 
 
 def computed(tables, days=150):
@@ -18,7 +20,8 @@ def computed(tables, days=150):
     moments = Moments(
         entity_hashes(db, "people", pd.Series(range(6))), anchors, anchors
     )
-    return Computation(db, plan_of(db)), moments
+    texts = RowTexts(db, HashedWords())
+    return Computation(db, plan_of(db), texts), moments
 
 
 def test_each_feature_has_a_value_for_each_seed_and_a_name_of_its_own():

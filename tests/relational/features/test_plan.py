@@ -10,6 +10,8 @@ from tests.relational.features.stores import START, frames, opened
 from benthic.relational.features.events import Moments, entity_hashes
 from benthic.relational.features.fitting import make_plan
 from benthic.relational.features.plan import FeaturePlan
+from benthic.relational.features.row_texts import RowTexts
+from benthic.relational.features.text_vectors import HashedWords
 from benthic.relational.features.windows import DAY
 
 
@@ -18,13 +20,15 @@ def plan_of(db):
     times = pd.Series([START + pd.Timedelta(days=150)] * 6).to_numpy("datetime64[us]")
     anchors = times.astype("int64")
     moments = Moments(keys, anchors, anchors)
-    return make_plan(db, "people", "person_id", 2, moments, 30 * DAY)
+    texts = RowTexts(db, HashedWords())
+    return make_plan(db, "people", "person_id", 2, moments, 30 * DAY, texts)
 
 
 def test_a_plan_comes_back_from_json():
     db = opened(frames(0))
     made = plan_of(db)
     text = json.dumps(made.to_json())
+    assert [text.column for text in made.row_texts] == ["said"]
     assert FeaturePlan.from_json(json.loads(text), db.schema, 2) == made
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.relational.bare_tables import relational_folder
+from tests.relational.features.static_model import write_static_model
 from tests.relational.features.stores import START, changed_after, frames, opened, seeds
 
 from benthic.errors import InputError
@@ -73,6 +74,62 @@ def test_a_plan_once_made_reads_no_later_row_for_an_early_seed(seed, how):
         opened(changed_after(tables, moment, how, seed)), made.state()
     )
     assert _same(made.transform(early), other.transform(early))
+
+
+@pytest.mark.parametrize("how", ["perturb", "delete", "invent"])
+def test_no_later_text_moves_what_an_encoder_reads(how, tmp_path):
+    encoder = write_static_model(tmp_path / "model")
+    tables = frames(14)
+    train = seeds(tables, [40, 70, 100])
+    asked = seeds(tables, [130]).drop(columns="label")
+    moment = START + pd.Timedelta(days=130)
+    made = [
+        fitted(each, train, text_encoder=encoder)
+        for each in (tables, changed_after(tables, moment, how, 14))
+    ]
+    names = [f.name for f in made[0].features if "meaning" in f.name]
+    assert names
+    assert _same(made[0].transform(asked), made[1].transform(asked))
+    assert made[0].transform(asked)[names].notna().to_numpy().any()
+
+
+def test_the_state_remembers_the_encoder_and_refuses_without_it(tmp_path):
+    encoder = write_static_model(tmp_path / "model")
+    tables = frames(15)
+    train = seeds(tables, [40, 80, 120])
+    made = fitted(tables, train, text_encoder=encoder)
+    state = json.loads(json.dumps(made.state()))
+    again = RelationalFeatures.from_state(opened(tables), state)
+    assert _same(again.transform(train), made.transform(train))
+    (tmp_path / "model").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="text_encoder"):
+        RelationalFeatures.from_state(opened(tables), state)
+
+
+def test_texts_of_an_entitys_rows_are_features_with_their_provenance():
+    tables = frames(16)
+    made = fitted(tables, seeds(tables, [40, 80, 120]))
+    said = [f for f in made.features if f.column == "said" and f.window == "last 10"]
+    assert {f.path for f in said} == {"people <- visits.person_id"}
+    assert any(f.aggregate.startswith("mean topic 1 (") for f in said)
+
+
+def test_a_word_that_foretells_is_learned_and_used():
+    tables = frames(17, people=150, visits=1_500)
+    visits = tables["visits"]
+    asks = np.random.default_rng(0).random(len(visits)) < 0.05
+    tables["visits"] = visits.assign(
+        said=np.where(asks, "cancel " + visits["said"], visits["said"])
+    )
+    train = seeds(tables, [150])
+    known = tables["visits"].loc[lambda v: v["at"] <= START + pd.Timedelta(days=150)]
+    cancels = known["said"].fillna("").str.contains("cancel")
+    unhappy = set(known.loc[cancels, "person_id"])
+    train["label"] = train["entity"].isin(unhappy)
+    found = fitted(tables, train).transform(train)
+    share = found["visits.person_id.said mean word cancel last 10"]
+    assert (share.fillna(0) > 0).mean() > 0.1
+    assert train.loc[share > 0, "label"].all()
 
 
 def test_rows_at_the_seed_time_are_seen_unless_strict():

@@ -74,6 +74,7 @@ class Design:
         num_hops: int,
         strict: bool,
         has_lag: bool,
+        text_encoder: str | None = None,
     ) -> Design:
         """Chooses the features from training rows only.
 
@@ -84,9 +85,15 @@ class Design:
             num_hops: Longest path of foreign keys.
             strict: Whether rows at exactly the seed time are hidden.
             has_lag: Whether some seeds will be cut before their anchor.
+            text_encoder: Folder or name of a model that reads texts.
         """
         features = RelationalFeatures(
-            db, target.entity_table, target.entity_col, num_hops=num_hops, strict=strict
+            db,
+            target.entity_table,
+            target.entity_col,
+            num_hops=num_hops,
+            strict=strict,
+            text_encoder=text_encoder,
         )
         seeds = train.drop_duplicates(["entity", "anchor_time"])
         horizon = target.horizon

@@ -136,6 +136,7 @@ class FeaturesEngine:
             num_hops=self.options.num_hops,
             strict=self.options.strict,
             has_lag=len(lags) > 0,
+            text_encoder=self.options.text_encoder,
         )
         material = self._material(train, lags, validation)
         material = replace(

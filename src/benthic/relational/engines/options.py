@@ -20,6 +20,8 @@ class Options:
             labels were known before any seed to come; what was chosen on validation
             stays as it was chosen.
         seed: Of everything that is drawn.
+        text_encoder: Folder or name of a sentence-embedding model that reads texts
+            (``pip install "benthic[text]"``); hashed words by default.
         num_threads: Does not change the result.
     """
 
@@ -29,4 +31,5 @@ class Options:
     num_lags: int = 2
     refit: bool = True
     seed: int = 0
+    text_encoder: str | None = None
     num_threads: int = 1

@@ -21,6 +21,7 @@ from benthic.relational.features.path_features import (
 )
 from benthic.relational.features.plan import FeaturePlan
 from benthic.relational.features.rates import rate_features
+from benthic.relational.features.row_texts import RowTexts
 from benthic.relational.features.season import (
     Days,
     calendar_features,
@@ -38,11 +39,13 @@ class Computation:
     Args:
         db: The database.
         plan: What to compute.
+        texts: Reads the texts of rows.
         latest: Rows later than this do not exist (the frozen cut); None without one.
     """
 
     db: Database
     plan: FeaturePlan
+    texts: RowTexts
     latest: int | None = None
     _hashes: dict[str, int] | None = None
     _days: dict[str, Days] = field(default_factory=dict)
@@ -72,6 +75,7 @@ class Computation:
         row = self._view(self.plan.row, moments)
         codes.update(_last_codes(self.plan.row, row))
         yield from self._row_features(row)
+        yield from self._texts(self.plan.row, row)
         yield from text_features(
             self.db, self.plan.entity_table, self.plan.texts, moments
         )
@@ -79,6 +83,7 @@ class Computation:
             seen = self._view(plan, moments)
             codes.update(_last_codes(plan, seen))
             yield from path_features(plan, seen, self.hashes)
+            yield from self._texts(plan, seen)
         for plan in self.plan.neighbors:
             keyed = moments.keyed(codes[plan.path.key_name])
             yield from path_features(plan, self._view(plan, keyed), self.hashes)
@@ -104,6 +109,11 @@ class Computation:
         until = int(moments.until.max()) if len(moments) else 0
         events = load_events(self.db, plan.path, plan.readings, keys[keys >= 0], until)
         return view(events, moments, plan.windows)
+
+    def _texts(self, plan: PathPlan, seen: View) -> Named:
+        for text in self.plan.row_texts:
+            if text.path == plan.path:
+                yield from self.texts.features(text, seen)
 
     def _row_features(self, row: View) -> Named:
         plan = self.plan.row

@@ -19,6 +19,9 @@ from benthic.relational.sources.source import reading
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+ROW = "_row"
+"""Name among an event's values of the number of its row."""
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -124,6 +127,7 @@ def load_events(
         reading.name: _filled(found[f"v{i}"], reading)
         for i, reading in enumerate(readings)
     }
+    values[ROW] = np.asarray(found["r"], np.int64)
     return _grouped(
         np.asarray(found["k"], np.int64), np.asarray(found["a"], np.int64), values
     )

@@ -10,7 +10,7 @@ import pandas as pd
 from benthic.relational.database import Database
 from benthic.relational.features.columns import readable_columns
 from benthic.relational.features.computation import Computation
-from benthic.relational.features.events import Ints, Moments, raw_sample
+from benthic.relational.features.events import Floats, Ints, Moments, raw_sample
 from benthic.relational.features.history import LabelHistory
 from benthic.relational.features.path_features import PathPlan
 from benthic.relational.features.paths import Path, neighbor_paths, own_paths
@@ -23,7 +23,9 @@ from benthic.relational.features.rhythm import (
     usual_span,
 )
 from benthic.relational.features.row_source import is_timed
+from benthic.relational.features.row_texts import RowTexts
 from benthic.relational.features.text import text_columns
+from benthic.relational.features.text_fitting import TextSample, fit_row_texts
 from benthic.relational.features.windows import Windows, choose_windows
 
 _SAMPLE_KEYS = 5_000
@@ -39,6 +41,8 @@ def make_plan(
     num_hops: int,
     moments: Moments,
     horizon: int | None,
+    texts: RowTexts,
+    labels: Floats | None = None,
 ) -> FeaturePlan:
     """The plan for some training seeds, without rates: those need the plan itself.
 
@@ -49,9 +53,12 @@ def make_plan(
         num_hops: Longest path.
         moments: Training seeds.
         horizon: Length of the label's window in microseconds.
+        texts: Reads the texts of rows.
+        labels: Of the seeds, ``[N, targets]``.
     """
     until = int(moments.until.max())
     keys = _some(moments.keys)
+    sample = TextSample.of(moments, labels, keys)
     row = _row_plan(db, entity_table, keys, until)
     own = tuple(
         found
@@ -63,13 +70,19 @@ def make_plan(
         entity_col,
         horizon,
         row,
-        text_columns(db, entity_table, until),
+        () if texts.vectors.reads_own_row else text_columns(db, entity_table, until),
         own,
         (),
         {},
         _season_tables(db, own),
+        tuple(
+            text
+            for path in _text_paths(row, own, texts)
+            for text in fit_row_texts(db, path, sample, texts.vectors)
+        ),
     )
-    neighbors = tuple(_neighbors(db, plan, num_hops, moments, until))
+    computation = Computation(db, plan, texts)
+    neighbors = tuple(_neighbors(computation, num_hops, moments, until))
     return FeaturePlan(**{**plan.__dict__, "neighbors": neighbors})
 
 
@@ -131,10 +144,18 @@ def _path_plan(
     return PathPlan(path, useful(readings, rows), windows, brief=not direct)
 
 
+def _text_paths(
+    row: PathPlan, own: Sequence[PathPlan], texts: RowTexts
+) -> Iterator[Path]:
+    if texts.vectors.reads_own_row:
+        yield row.path
+    yield from (plan.path for plan in own if len(plan.path.chain) == 1)
+
+
 def _neighbors(
-    db: Database, plan: FeaturePlan, num_hops: int, moments: Moments, until: int
+    computation: Computation, num_hops: int, moments: Moments, until: int
 ) -> Iterator[PathPlan]:
-    computation = Computation(db, plan)
+    db, plan = computation.db, computation.plan
     rows = np.linspace(0, len(moments) - 1, min(len(moments), _SAMPLE_KEYS)).astype(
         np.int64
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from benthic.relational.features.columns import Json, Reading
 from benthic.relational.features.path_features import PathPlan, plan_to_json
 from benthic.relational.features.paths import Path, neighbor_paths, own_paths
+from benthic.relational.features.row_texts import RowText
+from benthic.relational.features.text_vectors import Projection
 from benthic.relational.features.windows import Windows
 from benthic.relational.schema import Chain, Schema
 
@@ -26,6 +28,8 @@ class FeaturePlan:
         neighbors: Paths through a parent.
         groups: Category -> target -> shrinkage of the label's rate by that category.
         seasons: Tables whose rows are counted by season.
+        row_texts: Text columns of the rows that point at the entity; of its own row
+            too, where an encoder reads them.
     """
 
     entity_table: str
@@ -37,6 +41,7 @@ class FeaturePlan:
     neighbors: tuple[PathPlan, ...]
     groups: Mapping[str, Mapping[str, float]]
     seasons: tuple[str, ...]
+    row_texts: tuple[RowText, ...] = ()
 
     @property
     def named_values(self) -> set[str]:
@@ -61,6 +66,7 @@ class FeaturePlan:
             "neighbors": [plan_to_json(plan) for plan in self.neighbors],
             "groups": {name: dict(weights) for name, weights in self.groups.items()},
             "seasons": list(self.seasons),
+            "row_texts": [text.to_json() for text in self.row_texts],
         }
 
     @classmethod
@@ -93,6 +99,10 @@ class FeaturePlan:
             plans("neighbors"),
             found["groups"],  # type: ignore[arg-type]
             tuple(found["seasons"]),  # type: ignore[arg-type]
+            tuple(
+                _text_from_json(text, by_label)
+                for text in found["row_texts"]  # type: ignore[attr-defined]
+            ),
         )
 
 
@@ -109,3 +119,12 @@ def _plan_from_json(found: Json, paths: Mapping[str, Path]) -> PathPlan:
     readings = tuple(Reading.from_json(r) for r in found["readings"])  # type: ignore[attr-defined]
     windows = Windows(tuple(found["rows"]), tuple(found["times"]))  # type: ignore[arg-type]
     return PathPlan(paths[str(found["label"])], readings, windows, bool(found["brief"]))
+
+
+def _text_from_json(found: Json, paths: Mapping[str, Path]) -> RowText:
+    return RowText(
+        paths[str(found["label"])],
+        str(found["column"]),
+        int(found["rows"]),  # type: ignore[call-overload]
+        Projection.from_json(found["projection"]),  # type: ignore[arg-type]
+    )

@@ -14,6 +14,7 @@ from benthic.relational.features.cohort import cohort_features, standings, stron
 from benthic.relational.features.columns import Json
 from benthic.relational.features.computation import Computation
 from benthic.relational.features.events import (
+    Floats,
     Ints,
     Moments,
     entity_hashes,
@@ -23,6 +24,9 @@ from benthic.relational.features.feature import Feature
 from benthic.relational.features.fitting import group_weights, informative, make_plan
 from benthic.relational.features.history import LabelHistory, label_columns, targets_of
 from benthic.relational.features.plan import FeaturePlan
+from benthic.relational.features.row_texts import RowTexts
+from benthic.relational.features.text_encoder import SentenceEncoder
+from benthic.relational.features.text_vectors import HashedWords
 
 _CHUNK = 100_000
 _FIT_ROWS = 20_000
@@ -40,6 +44,11 @@ class RelationalFeatures:
         cutoff: Rows later than this do not exist (the frozen regime).
         strict: Whether rows at exactly the seed time are hidden too.
         chunk_size: Seeds computed at a time.
+        text_encoder: Folder or name of a sentence-embedding model that reads texts;
+            hashed words by default.
+
+    Raises:
+        InputError: If there is no such encoder.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class RelationalFeatures:
         cutoff: dt.datetime | None = None,
         strict: bool = False,
         chunk_size: int = _CHUNK,
+        text_encoder: str | None = None,
     ) -> None:
         self.db = db
         self.entity_table = entity_table
@@ -61,6 +71,8 @@ class RelationalFeatures:
         self.strict = strict
         self.chunk_size = chunk_size
         self.features: list[Feature] = []
+        self._encoder = None if text_encoder is None else SentenceEncoder(text_encoder)
+        self._texts = RowTexts(db, self._encoder or HashedWords())
         self._plan: FeaturePlan | None = None
         self._history: LabelHistory | None = None
         self._groups: dict[str, Ints] = {}
@@ -85,11 +97,19 @@ class RelationalFeatures:
                 ``label``. The seeds by default, observed a horizon after their anchor.
         """
         moments = self._moments(seeds)
+        self._texts = RowTexts(self.db, self._texts.vectors)
         length = (
             None if horizon is None else int(horizon / dt.timedelta(microseconds=1))
         )
         self._plan = make_plan(
-            self.db, self.entity_table, self.entity_col, self.num_hops, moments, length
+            self.db,
+            self.entity_table,
+            self.entity_col,
+            self.num_hops,
+            moments,
+            length,
+            self._texts,
+            _labels(seeds),
         )
         past = history if history is not None else _seed_history(seeds, horizon)
         self._history = (
@@ -141,6 +161,7 @@ class RelationalFeatures:
             else pd.Timestamp(self.cutoff).isoformat(),
             "strict": self.strict,
             "hash": _sample_hash(self.db),
+            "text_encoder": None if self._encoder is None else self._encoder.to_json(),
             "plan": self._fitted().to_json(),
             "history": None if self._history is None else self._history.to_json(),
             "groups": {name: codes.tolist() for name, codes in self._groups.items()},
@@ -158,7 +179,8 @@ class RelationalFeatures:
             state: What ``state`` gave.
 
         Raises:
-            InputError: If keys are hashed otherwise by the DuckDB that is installed.
+            InputError: If keys are hashed otherwise by the DuckDB that is installed,
+                or the text encoder cannot be had.
         """
         if state["hash"] != _sample_hash(db):
             raise InputError(
@@ -167,7 +189,7 @@ class RelationalFeatures:
                 "fit it again",
             )
         plan = FeaturePlan.from_json(state["plan"], db.schema, int(state["num_hops"]))  # type: ignore[arg-type, call-overload]
-        cutoff = state["cutoff"]
+        cutoff, encoder = state["cutoff"], state["text_encoder"]
         made = cls(
             db,
             plan.entity_table,
@@ -177,6 +199,9 @@ class RelationalFeatures:
             if cutoff is None
             else pd.Timestamp(str(cutoff)).to_pydatetime(),
             strict=bool(state["strict"]),
+            text_encoder=None
+            if encoder is None
+            else SentenceEncoder.from_json(encoder).name,  # type: ignore[arg-type]
         )
         made._plan = plan
         if state["history"] is not None:
@@ -201,7 +226,10 @@ class RelationalFeatures:
             None if self.cutoff is None else _microseconds(pd.Series([self.cutoff]))[0]
         )
         return Computation(
-            self.db, self._fitted(), None if latest is None else int(latest)
+            self.db,
+            self._fitted(),
+            self._texts,
+            None if latest is None else int(latest),
         )
 
     def _moments(self, seeds: pd.DataFrame) -> Moments:
@@ -328,6 +356,12 @@ class RelationalFeatures:
         return standings(
             values[:, columns], group[:cut], reference[:, columns], group[cut:]
         )
+
+
+def _labels(seeds: pd.DataFrame) -> Floats | None:
+    if "label" not in seeds:
+        return None
+    return label_columns(seeds["label"], targets_of(seeds["label"]))
 
 
 def _sample_hash(db: Database) -> int:
