@@ -107,6 +107,10 @@ def test_a_wrong_query_is_shown_with_a_caret_below_the_word(run, market):
         (["schema", "market", "--overrides", "no.yaml"], "no.yaml"),
         (["predict", "market", CHURN, "--out", "a.xls"], "--out: found a.xls; name a"),
         (["predict", "market", CHURN, "--model", "none"], "no saved predictor"),
+        (
+            ["predict", "market", CHURN, *AT, "--text-encoder", "/no/folder"],
+            "text_encoder: found /no/folder, ",
+        ),
         (["predict", "market", CHURN, "--anchor-time", "soon"], "anchor_time: found"),
         (
             ["evaluate", "market", CHURN, "--regime", "loose"],

@@ -43,3 +43,38 @@ def market_frames(
         {"product_id": np.arange(10), "price": np.linspace(1.0, 10.0, 10)}
     )
     return {"customers": customers, "products": products, "orders": orders}
+
+
+def complaining_frames(num_customers: int = 120) -> dict[str, pd.DataFrame]:
+    """Customers who order every few days, until some write that they cancel."""
+    rng = np.random.default_rng(0)
+    stays = rng.random(num_customers) < 0.4
+    leaves = np.where(stays, 999, rng.integers(60, 360, num_customers))
+    words = "hello your shop sent me the parcel with thanks from all of us".split()
+    start, rows = pd.Timestamp("2025-01-01"), []
+    orders = []
+    for customer, last in enumerate(leaves.tolist()):
+        days = rng.permutation(365)
+        orders += [(customer, day) for day in days[:80] if day < last]
+        asks = [(day, "cancel") for day in (last - 1, last) if last < 365]
+        for day, word in [*((day, "") for day in days[:12]), *asks]:
+            rows.append((customer, day, " ".join([*rng.choice(words, 8), word])))
+    messages = pd.DataFrame(rows, columns=["customer_id", "day", "body"])
+    bought = pd.DataFrame(orders, columns=["customer_id", "day"])
+    dated = {
+        "messages": messages.sort_values("day", ignore_index=True),
+        "orders": bought.sort_values("day", ignore_index=True),
+    }
+    return {
+        "customers": pd.DataFrame({"customer_id": range(num_customers)}),
+        **{
+            name: pd.DataFrame(
+                {
+                    f"{name[:-1]}_id": range(len(frame)),
+                    **frame.drop(columns="day"),
+                    "at": start + pd.to_timedelta(frame["day"], unit="D"),
+                }
+            )
+            for name, frame in dated.items()
+        },
+    }

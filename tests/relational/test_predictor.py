@@ -7,7 +7,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from tests.relational.market import CHANNEL, CHURN, NEXT, SPEND, market_frames
+from tests.relational.features.static_model import write_static_model
+from tests.relational.market import (
+    CHANNEL,
+    CHURN,
+    NEXT,
+    SPEND,
+    complaining_frames,
+    market_frames,
+)
 
 from benthic.errors import InputError, QueryError
 from benthic.relational.database import Database
@@ -232,3 +240,30 @@ def test_hiding_a_row_is_what_its_effect_says(spend, db):
         said = fitted.on(less).predict(seed, cohort=cohort)
 
     assert said["prediction"].iloc[0] == pytest.approx(row.prediction)
+
+
+def test_what_a_customer_wrote_is_read_and_explained():
+    with Database.open(complaining_frames()) as db:
+        p = Predictor(db, QUICK)
+        found = p.explain(CHURN, anchor_time=AT)
+
+    tables = {each.path: each.tables for each in found.paths}
+    assert tables["customers <- messages.customer_id"] == ("messages",)
+    assert any("body mean word cancel" in each.feature for each in found.features)
+
+
+def test_a_saved_predictor_brings_its_encoder_or_refuses(tmp_path):
+    encoder = write_static_model(tmp_path / "words")
+    options = Options(num_models=1, num_hops=1, text_encoder=encoder)
+    with Database.open(complaining_frames()) as db:
+        p = Predictor(db, options)
+        p.fit(CHURN, anchor_time=AT)
+        p.save(tmp_path / "model")
+        loaded = Predictor.load(tmp_path / "model", db)
+        assert loaded.options == options
+        pd.testing.assert_frame_equal(
+            loaded.predict(CHURN, anchor_time=AT), p.predict(CHURN, anchor_time=AT)
+        )
+        (tmp_path / "words").rename(tmp_path / "gone")
+        with pytest.raises(InputError, match=r"text_encoder: found .*words, which is"):
+            Predictor.load(tmp_path / "model", db)

@@ -43,6 +43,12 @@ def test_lists_are_ranked_and_single_values_are_not(db, task_type, kind):
     assert engine.options == options
 
 
+def test_an_encoder_for_a_ranking_is_refused(db):
+    target = Target("customers", "customer_id", "ranking", DAY)
+    with pytest.raises(InputError, match="lists are ranked without reading texts"):
+        make_features_engine(db, target, Options(text_encoder="words"))
+
+
 def test_where_no_engine_was_saved_is_one_clear_line(db, tmp_path):
     with pytest.raises(InputError, match="where no engine was saved"):
         load_engine(tmp_path, db)

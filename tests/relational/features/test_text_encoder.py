@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -64,12 +65,28 @@ def test_another_model_in_its_place_is_refused(folder, tmp_path):
         SentenceEncoder.from_json(saved)
 
 
-@pytest.mark.parametrize("name", ["no/such/place", "/no/such/folder"])
-def test_what_is_nowhere_is_refused_in_one_line(folder, name, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+@pytest.mark.parametrize(
+    "name", ["no-such/model", "nowhere", "/no/such/folder", "no/such/folder"]
+)
+def test_what_is_nowhere_is_refused_in_one_line(folder, name):
     with pytest.raises(InputError, match="no folder here and no model") as caught:
         SentenceEncoder(name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_downloaded_model_is_known_by_its_name(folder, tmp_path, monkeypatch):
+    kept = tmp_path / "models--some--words"
+    shutil.copytree(folder, kept / "snapshots" / "a1")
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("a1")
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path), raising=True
+    )
+    found = SentenceEncoder("some/words")
+    assert found(TEXTS).toarray() == pytest.approx(
+        SentenceEncoder(folder)(TEXTS).toarray()
+    )
+    assert found.to_json()["name"] == "some/words"
 
 
 def test_a_folder_without_a_model_is_refused(folder, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from benthic.errors import InputError
 from benthic.relational.database import Database
 from benthic.relational.engines.engine import Target
 from benthic.relational.engines.features import FeaturesEngine
@@ -36,8 +37,17 @@ def make_features_engine(
         options: How.
         fit_dir: Where an interrupted fit finds its finished parts again.
         progress: Told of each step.
+
+    Raises:
+        InputError: If a text encoder is given for a list, which is not made from texts.
     """
     kind = RankingEngine if str(target.task_type) in _LISTS else FeaturesEngine
+    if kind is RankingEngine and options is not None and options.text_encoder:
+        raise InputError(
+            "text_encoder",
+            f"{options.text_encoder}, for a {target.task_type} target",
+            "leave it out: lists are ranked without reading texts",
+        )
     return kind(db, target, options, fit_dir=fit_dir, progress=progress)
 
 

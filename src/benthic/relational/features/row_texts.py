@@ -123,7 +123,8 @@ class RowTexts:
             order = np.argsort(both)
             known = both[order]
             values = np.concatenate([values, *(part for _, part in read)])[order]
-            self._known[text] = (known, values) if len(known) <= _REMEMBERED else empty
+            if len(known) <= _REMEMBERED:
+                self._known[text] = (known, values)
         return np.asarray(values[np.searchsorted(known, rows)])
 
     def _read(self, text: RowText, rows: Ints) -> Iterator[tuple[Ints, Numbers]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -28,12 +28,12 @@ class SentenceEncoder:
     """Mean word vectors of a static embedding model (model2vec), by folder or name.
 
     A text's vector does not depend on the texts beside it, so that predictions stay
-    equal to the bit. Nothing but the model's own files is ever asked for on a network:
-    texts stay here.
+    equal to the bit. Nothing is asked for on a network: a name is looked up among the
+    models that were downloaded.
 
     Args:
         name: A folder that ``StaticModel.save_pretrained`` wrote, or the name of a
-            model of the Hugging Face hub that was downloaded once.
+            model in this machine's cache of the Hugging Face hub.
 
     Raises:
         InputError: If model2vec is not installed or there is no such model.
@@ -121,6 +121,7 @@ def _opened(name: str, changed_at: int) -> StaticModel:
     # The time only tells a file that was replaced from the one that is remembered.
     del changed_at
     try:
+        from huggingface_hub import snapshot_download
         from model2vec import StaticModel
     except ImportError as error:
         raise InputError(
@@ -128,21 +129,23 @@ def _opened(name: str, changed_at: int) -> StaticModel:
             f"{name}, and no package that reads it",
             'pip install "benthic[text]", or leave it out',
         ) from error
+    # The packages raise errors of their own, of many kinds.
     try:
-        return StaticModel.from_pretrained(name, force_download=False)
-    except Exception as error:  # of safetensors, tokenizers and the hub, all their own
-        raise InputError("text_encoder", *_refusal(name, error)) from error
-
-
-def _refusal(name: str, error: Exception) -> tuple[str, str]:
-    if Path(name).is_dir():
-        said: Any = next(iter(str(error).splitlines()), "") or type(error).__name__
-        return (
+        is_folder = Path(name).is_dir()
+        folder = name if is_folder else snapshot_download(name, local_files_only=True)
+    except Exception as error:
+        raise InputError(
+            "text_encoder",
+            f"{name}, which is no folder here and no model that was downloaded",
+            "name the folder of a static embedding model, or download the model "
+            "first (hf download NAME)",
+        ) from error
+    try:
+        return StaticModel.from_pretrained(folder)
+    except Exception as error:
+        said = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise InputError(
+            "text_encoder",
             f"{name}, where no model can be read ({said})",
             "name a folder that model2vec's StaticModel.save_pretrained wrote",
-        )
-    return (
-        f"{name}, which is no folder here and no model that was downloaded",
-        "name the folder of a static embedding model, or download it where there is "
-        "a network (StaticModel.from_pretrained) and copy it here",
-    )
+        ) from error
