@@ -238,6 +238,28 @@ def test_an_unknown_entity_has_no_history():
     assert made.transform(asked)["visits.person_id count all"].item() == 0
 
 
+def test_who_has_no_rows_is_told_alone_what_is_told_among_others():
+    tables = frames(11)
+    visits = tables["visits"]
+    tables["visits"] = visits[visits["person_id"] != 4]
+    made = fitted(tables, seeds(tables, [40, 80]))
+    everybody = seeds(tables, [150]).drop(columns="label")
+    everybody = pd.concat([everybody, everybody.head(1).assign(entity=999)])
+    together = made.transform(everybody)
+    for entity in (4, 999):
+        alone = (everybody["entity"] == entity).to_numpy()
+        assert _same(
+            made.transform(everybody[alone], cohort=everybody), together[alone]
+        )
+    computed = [f.name for f, _ in _features(made, everybody[alone])]
+    assert computed == [f.name for f, _ in _features(made, everybody)]
+
+
+def _features(made, asked):
+    history, groups = made._known_labels(None)
+    return made._computation().features(made._moments(asked), history, groups)
+
+
 def test_classes_as_labels_become_one_history_each():
     tables = frames(12)
     train = seeds(tables, [40, 80, 120])

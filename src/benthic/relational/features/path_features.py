@@ -23,6 +23,7 @@ _SPREAD = {"std": _STD, "min": _MIN, "max": _MAX}
 _WHOLE = {"mean": 1, "std": 2, "min": 3, "max": 4, "first": 5, "decayed mean": 7}
 _DECAY = 0.5 ** (1 / 5)
 _SLOPE_ROWS = 10
+_NO_TIMES = np.zeros(1, np.int64)
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,9 @@ def _rhythm(plan: PathPlan, seen: View) -> Named:
         plan.feature(None, "visible days since last"),
         (seen.moments.until - last) / DAY,
     )
-    if plan.brief or not len(times):
+    if plan.brief:
         return
+    times = times if len(times) else _NO_TIMES  # then every seed is empty
     first = np.where(
         seen.is_empty, np.nan, times[np.minimum(seen.begin, len(times) - 1)]
     )
@@ -271,16 +273,13 @@ def _variety(plan: PathPlan, seen: View, column: str) -> Named:
     for j, name in enumerate([*plan.windows.row_names, "all"]):
         if name not in ("last 1", "last 3"):
             yield plan.feature(column, "distinct", name), found[:, j]
-    if not len(codes):
-        return
     start = aggregates.run_starts(codes, seen.begin, seen.end)
     yield (
         plan.feature(column, "rows since change"),
         (seen.end - start).astype(np.float64),
     )
-    days = (
-        seen.moments.until - seen.events.times[np.minimum(start, len(codes) - 1)]
-    ) / DAY
+    times = seen.events.times if len(codes) else _NO_TIMES
+    days = (seen.moments.until - times[np.minimum(start, len(times) - 1)]) / DAY
     yield (
         plan.feature(column, "days since change"),
         np.where(seen.is_empty, np.nan, days),

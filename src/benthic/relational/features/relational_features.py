@@ -315,14 +315,14 @@ class RelationalFeatures:
         # Seeds of one entity together, so that its rows are read once.
         order = np.lexsort((moments.anchors, moments.keys))
         computation = self._computation()
-        out = np.empty((len(moments), len(self._computed)), np.float32)
+        out = np.full((len(moments), len(self._computed)), np.nan, np.float32)
         for start in range(0, len(order), self.chunk_size):
             rows = order[start : start + self.chunk_size]
             made = computation.features(moments.part(rows), history, groups)
             if not self._computed:
                 found = list(made)
                 self._computed = [f for f, _ in found]
-                out = np.empty((len(moments), len(found)), np.float32)
+                out = np.full((len(moments), len(found)), np.nan, np.float32)
                 made = iter(found)
             places = {f.name: i for i, f in enumerate(self._computed)}
             for f, values in made:
