@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 from tests.cli.outcome import only_line, raising
-from tests.relational.market import CHURN, market_frames
+from tests.relational.market import CHURN, NEXT, market_frames
 
 AT = ("--anchor-time", "2025-11-01", "--num-hops", "1")
 
@@ -78,6 +78,23 @@ def test_predictions_are_shown_or_written_or_printed_as_json(run, market, tmp_pa
     whose = ("--entity", "3", "--json")
     code, out, err = run("explain", market, CHURN, *AT, "--model", model, *whose)
     assert (code, json.loads(out)["entity"]) == (0, 3)
+
+
+def test_a_ranking_is_explained_on_the_screen_as_in_the_document(run, market):
+    query = NEXT.replace("FOR EACH", "FOR") + " = 3"
+    code, out, err = run("explain", market, query, *AT)
+    assert code == 0, err
+    code, text, err = run("explain", market, query, *AT, "--json")
+    document = json.loads(text)
+
+    names = [one["name"] for one in document["outcomes"]]
+    assert names == [str(value) for value in document["prediction"]["prediction"]]
+    lines = out.splitlines()
+    assert lines[lines.index("paths") + 1].split() == names
+    first = document["paths"][0]
+    cells = [f"{first['effects'][name]:+.3f}" for name in names]
+    assert f"  {'  '.join(cells)}" in out
+    assert len(document["rows"]) == 8
 
 
 def test_an_evaluation_is_a_table_or_one_json_document(run, market):

@@ -2,7 +2,7 @@
 
 from benthic.relational.database import Database
 from benthic.relational.engines import Options
-from benthic.relational.explaining import Explanation
+from benthic.relational.explanation import Explanation
 from benthic.relational.judging import Evaluation
 from benthic.relational.predictor import Predictor
 from benthic.relational.query import PredictiveQuery

@@ -2,159 +2,75 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benthic.errors import InputError
-from benthic.relational.database import Database
-from benthic.relational.engines import FeaturesEngine
-from benthic.relational.features.paths import Path, own_paths
+from benthic.relational.engines.reasons import Reasons
+from benthic.relational.explanation import (
+    Explanation,
+    FeatureEffect,
+    Outcome,
+    PathEffect,
+)
 from benthic.relational.learning import Fitted, with_frames
-from benthic.relational.sql import literal, quoted
+from benthic.relational.row_effects import row_effects
 
-_NUM_ROWS = 8
 _NUM_FEATURES = 12
-_LEAST_SHARE = 0.01  # of the paths that are printed; the JSON has them all
 
+_ADDS_UP = "effects are SHAP values; with what is expected of anybody they add up to "
 
-@dataclass(frozen=True)
-class PathEffect:
-    """What one path of foreign keys did.
+_SCORES = {
+    "binary": "the score, in log-odds before calibration",
+    "regression": "the prediction",
+    "forecast": "the mean of the frames and, beside it, to each frame",
+    "multiclass": "the scores of the predicted class and of the runner-up, whose "
+    "difference is the log of the ratio of their probabilities",
+    "ranking": "the scores of the first values, which order values and are no more",
+    "multilabel": "the scores of the likeliest values, in log-odds before calibration",
+}
+"""Task type -> what is explained."""
 
-    Args:
-        path: The path, as text: ``drivers <- results.driverId``.
-        tables: The tables whose rows were read on it.
-        share: Its share of all that moved predictions, 0 to 1.
-        effect: For one entity: what it added to the score (log-odds where the label
-            is true or false); None for the query as a whole.
-    """
+_ROWS_MOVE = {
+    "binary": "the probability",
+    "regression": "the prediction",
+    "forecast": "the mean of the frames",
+    "multiclass": "the probability of {}",
+    "ranking": "the score of {}",
+    "multilabel": "the probability of {}",
+}
+"""Task type -> what rows are left out for."""
 
-    path: str
-    tables: tuple[str, ...]
-    share: float
-    effect: float | None = None
-
-
-@dataclass(frozen=True)
-class FeatureEffect:
-    """What one feature did; its provenance is in its name and path."""
-
-    feature: str
-    path: str
-    share: float
-    effect: float | None = None
-
-
-@dataclass(frozen=True)
-class RowEffect:
-    """What the prediction would have been without one row.
-
-    Args:
-        table: Where the row is.
-        row: The row.
-        time: When it became visible.
-        prediction: With the row hidden.
-        change: What the row did to the prediction: with it minus without it.
-    """
-
-    table: str
-    row: Mapping[str, Any]
-    time: pd.Timestamp | None
-    prediction: float
-    change: float
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Why a query is answered as it is, for one entity or on the whole.
-
-    Args:
-        query: What was asked.
-        entity: For whom; None for the query on the whole.
-        anchor_time: As of when; None on the whole.
-        prediction: What was answered; None on the whole.
-        paths: What each path did, the strongest first.
-        features: The strongest features.
-        rows: The entity's own latest rows, the strongest first.
-        notes: How to read it.
-    """
-
-    query: str
-    entity: Any | None
-    anchor_time: pd.Timestamp | None
-    prediction: Mapping[str, Any] | None
-    paths: tuple[PathEffect, ...]
-    features: tuple[FeatureEffect, ...]
-    rows: tuple[RowEffect, ...]
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        plain: dict[str, Any] = json.loads(self.to_json())
-        return plain
-
-    def to_json(self) -> str:
-        """As one JSON document."""
-        return json.dumps(asdict(self), indent=2, default=_plain)
-
-    def __str__(self) -> str:
-        lines = [self.query]
-        if self.entity is not None and self.prediction is not None:
-            said = ", ".join(f"{k} {_short(v)}" for k, v in self.prediction.items())
-            lines.append(f"for {self.entity!r} at {self.anchor_time}: {said}")
-        shown = [each for each in self.paths if each.share >= _LEAST_SHARE]
-        lines += ["", "paths"]
-        lines += [
-            f"  {_effect(each.effect)}{each.share:6.1%}  {each.path}" for each in shown
-        ]
-        if len(shown) < len(self.paths):
-            rest = len(self.paths) - len(shown)
-            lines.append(f"  and {rest} more, each below {_LEAST_SHARE:.0%}")
-        lines += ["", "features"]
-        lines += [
-            f"  {_effect(each.effect)}{each.share:6.1%}  {each.feature}"
-            for each in self.features
-        ]
-        if self.rows:
-            lines += ["", "rows (what each did to the prediction)"]
-        for each in self.rows:
-            lines.append(f"  {each.change:+.4f}  {each.table}: {_cells(each.row)}")
-        return "\n".join([*lines, "", *(f"note: {note}" for note in self.notes)])
+_NO_VALUES = "no value is a candidate for this entity: there is nothing to explain"
 
 
 def explain_query(fitted: Fitted) -> Explanation:
-    """Which paths matter for all entities: their share of the trees' gain.
+    """Which paths matter for all entities: their share in the fitted model.
 
     Args:
         fitted: An engine that answers a query.
     """
-    engine = _explainable(fitted)
-    gains = engine.importance()
-    total = float(gains["gain"].sum()) or 1.0
-    gains = gains.assign(share=gains["gain"] / total)
-    grouped = gains.groupby("path", sort=False)
+    found = fitted.engine.importance()
     paths = [
         PathEffect(str(path), _tables(part), float(part["share"].sum()))
-        for path, part in grouped
+        for path, part in found.groupby("path", sort=False)
     ]
-    top = gains.head(_NUM_FEATURES)
+    top = found.head(_NUM_FEATURES)
     return Explanation(
         str(fitted.query),
         None,
         None,
         None,
-        tuple(sorted(paths, key=lambda each: -each.share)),
-        tuple(
+        paths=_strongest_first(paths),
+        features=tuple(
             FeatureEffect(row["name"], row["path"], float(row["share"]))
             for _, row in top.iterrows()
         ),
-        (),
-        ("shares of the gain of all splits of the trees: what is used, not why",),
+        notes=(
+            "shares of the gain of all splits of the trees, blended with those of the "
+            "linear model where it has a say: what is used, not why",
+        ),
     )
 
 
@@ -164,153 +80,92 @@ def explain_entity(
     """What moved the prediction for one entity.
 
     Paths and features by their SHAP values, which add up to the score; rows by leaving
-    each out and predicting again.
+    each out and predicting again. Of several classes, the predicted one is explained
+    and the runner-up stands beside it; of a list, its first three values; of a
+    forecast, the mean of its frames with each frame beside it.
 
     Args:
         fitted: An engine that answers a query.
         seed: One row: ``entity`` and ``anchor_time``.
         cohort: Whom the entity is compared with.
-        num_frames: Of a forecast; its first frame is explained.
+        num_frames: Of a forecast.
     """
-    engine = _explainable(fitted)
-    seed = with_frames(seed.reset_index(drop=True), num_frames).head(1)
-    said = engine.predict(seed, cohort=cohort).iloc[0]
-    added = engine.contributions(seed, cohort=cohort).iloc[0]
-    provenance = engine.importance().set_index("name")
-    effects = added.drop("expected score")
-    total = float(effects.abs().sum()) or 1.0
-    frame = pd.DataFrame({"effect": effects, "share": effects.abs() / total})
-    frame = frame.join(provenance[["path", "table"]])
-    paths = [
-        PathEffect(
-            str(path),
-            _tables(part),
-            float(part["share"].sum()),
-            float(part["effect"].sum()),
-        )
-        for path, part in frame.groupby("path", sort=False)
-    ]
-    strongest = frame.sort_values("share", ascending=False).head(_NUM_FEATURES)
+    engine, task_type = fitted.engine, str(fitted.engine.target.task_type)
+    seeds = with_frames(seed.head(1).reset_index(drop=True), num_frames)
+    said = engine.predict(seeds, cohort=cohort)
+    reasons = engine.reasons(seeds, cohort=cohort)
+    facts = {
+        "query": str(fitted.query),
+        "entity": seeds["entity"].to_list()[0],
+        "anchor_time": pd.Timestamp(seeds["anchor_time"].iloc[0]),
+        "prediction": _answered(said),
+    }
+    if not reasons.outcomes:
+        return Explanation(**facts, notes=(_NO_VALUES,))
+    paths, features = _effects(reasons)
+    first = reasons.outcomes[0]
     return Explanation(
-        str(fitted.query),
-        _entity(seed),
-        pd.Timestamp(seed["anchor_time"].iloc[0]),
-        {str(name): _scalar(value) for name, value in said.items()},
-        tuple(sorted(paths, key=lambda each: -each.share)),
-        tuple(
-            FeatureEffect(
-                str(name), row["path"], float(row["share"]), float(row["effect"])
+        **facts,
+        outcomes=tuple(
+            Outcome(str(name), float(expected), float(score))
+            for name, expected, score in zip(
+                reasons.outcomes, reasons.expected, reasons.scores, strict=True
             )
-            for name, row in strongest.iterrows()
         ),
-        _row_effects(engine, seed, cohort, paths),
-        (
-            "effects of paths and features are SHAP values of the trees; they add up "
-            "to the trees' score",
+        paths=paths,
+        features=features,
+        rows=row_effects(engine, seeds, cohort, first, paths),
+        rows_move=_ROWS_MOVE[task_type].format(first),
+        notes=(
+            _ADDS_UP + _SCORES[task_type],
             "a row's effect: the prediction with it minus the prediction without it",
         ),
     )
 
 
-def _explainable(fitted: Fitted) -> FeaturesEngine:
-    if not isinstance(fitted.engine, FeaturesEngine) or not fitted.engine.has_scores:
-        raise InputError(
-            "query",
-            f"a {fitted.engine.target.task_type} target",
-            "explanations are of single numbers so far: ask for the probability of one "
-            "value, LAST(…) = 'value' or COUNT(… WHERE …) > 0",
-        )
-    return fitted.engine
+def _effects(
+    reasons: Reasons,
+) -> tuple[tuple[PathEffect, ...], tuple[FeatureEffect, ...]]:
+    """Effects of all paths, and of the strongest features."""
+    names = [str(name) for name in reasons.outcomes]
+    frame = pd.DataFrame(
+        {
+            "feature": [one.name for one in reasons.features],
+            "path": [one.path for one in reasons.features],
+            "table": [one.table for one in reasons.features],
+            "share": reasons.shares,
+            "place": np.arange(len(reasons.features)),
+        }
+    )
+
+    def added(part: pd.DataFrame) -> dict[str, float]:
+        sums = reasons.effects[part["place"].to_numpy()].sum(axis=0)
+        return dict(zip(names, sums.tolist(), strict=True))
+
+    paths = [
+        PathEffect(str(path), _tables(part), float(part["share"].sum()), added(part))
+        for path, part in frame.groupby("path", sort=False)
+    ]
+    ranked = frame.sort_values("share", ascending=False, kind="stable")
+    features = [
+        FeatureEffect(row["feature"], row["path"], float(row["share"]), added(part))
+        for place, row in ranked.head(_NUM_FEATURES).iterrows()
+        for part in [frame.loc[[place]]]
+    ]
+    return _strongest_first(paths), tuple(features)
+
+
+def _strongest_first(paths: list[PathEffect]) -> tuple[PathEffect, ...]:
+    return tuple(sorted(paths, key=lambda each: -each.share))
 
 
 def _tables(part: pd.DataFrame) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(str, part["table"])))
 
 
-def _row_effects(
-    engine: FeaturesEngine,
-    seed: pd.DataFrame,
-    cohort: pd.DataFrame,
-    effects: list[PathEffect],
-) -> tuple[RowEffect, ...]:
-    """The entity's own latest rows on its strongest paths, each left out in turn."""
-    db, target = engine.db, engine.target
-    own = own_paths(db.schema, target.entity_table, engine.options.num_hops)
-    known = {str(path): path for path in own}
-    ranked = sorted(effects, key=lambda each: -each.share)
-    strongest = [known[each.path] for each in ranked if each.path in known][:2]
-    value = _number(engine.predict(seed, cohort=cohort))
-    found = []
-    for path in strongest:
-        rows = _latest_rows(db, path, seed, _NUM_ROWS // 2)
-        for _, row in rows.iterrows():
-            hidden = db.altered(path.table, hidden_rows=[int(row["_row"])])
-            without = _number(engine.on(hidden).predict(seed, cohort=cohort))
-            facts = {str(k): v for k, v in row.items() if k not in ("_row", "_time")}
-            time = None if pd.isna(row["_time"]) else pd.Timestamp(row["_time"])
-            found.append(RowEffect(path.table, facts, time, without, value - without))
-    return tuple(sorted(found, key=lambda each: -abs(each.change)))
-
-
-def _number(said: pd.DataFrame) -> float:
-    column = "probability" if "probability" in said else "prediction"
-    return float(said[column].iloc[0])
-
-
-def _latest_rows(
-    db: Database, path: Path, seed: pd.DataFrame, most: int
-) -> pd.DataFrame:
-    """Rows of a path that were visible at the seed, the latest first."""
-    tables, columns = path.chain.tables, path.chain.columns
-    joins, last = "", "r0"
-    for step, table in enumerate(tables[1:-1]):
-        key = str(db.schema.tables[table].pkey_col)
-        needed = [key, columns[step + 1]]
-        joins += (
-            f" JOIN {db.relation(table, needed)} AS r{step + 1}"
-            f" ON r{step}.{quoted(columns[step])} = r{step + 1}.{quoted(key)}"
-        )
-        last = f"r{step + 1}"
-    anchor, known = pd.Timestamp(seed["anchor_time"].iloc[0]), literal(_entity(seed))
-    return db.frame(
-        f"SELECT r0.* FROM {db.relation(path.table)} AS r0{joins}"
-        f" WHERE {last}.{quoted(columns[-1])} = {known}"
-        f" AND (r0._time IS NULL OR r0._time <= {literal(anchor.to_pydatetime())})"
-        f" ORDER BY r0._time DESC NULLS LAST, r0._row DESC LIMIT {most}"
-    )
-
-
-def _entity(seed: pd.DataFrame) -> Any:
-    return _scalar(seed["entity"].iloc[0])
-
-
-def _scalar(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _effect(value: float | None) -> str:
-    return "" if value is None else f"{value:+8.3f} "
-
-
-def _cells(row: Mapping[str, Any], most: int = 8) -> str:
-    """A row on one line: the first columns, long texts cut."""
-    known = {name: value for name, value in row.items() if not _is_missing(value)}
-    shown = [f"{name}={_short(value)}" for name, value in list(known.items())[:most]]
-    return ", ".join([*shown, *(["…"] if len(known) > most else [])])
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (np.isscalar(value) and bool(pd.isna(value)))
-
-
-def _short(value: Any, most: int = 40) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    text = " ".join(str(value).split())
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    return None if value is pd.NaT else str(value)
+def _answered(said: pd.DataFrame) -> dict[str, Any]:
+    """The columns of a prediction; with lists where it has several frames."""
+    columns = {str(name): said[name].to_list() for name in said}
+    if len(said) > 1:
+        return columns
+    return {name: values[0] for name, values in columns.items()}

@@ -17,7 +17,8 @@ from benthic.relational.answer_file import write_answers
 from benthic.relational.database import Database
 from benthic.relational.engines import FitReport, Options, load_engine
 from benthic.relational.engines.folder import MARK, whole_folder
-from benthic.relational.explaining import Explanation, explain_entity, explain_query
+from benthic.relational.explaining import explain_entity, explain_query
+from benthic.relational.explanation import Explanation
 from benthic.relational.judging import Evaluation, judge
 from benthic.relational.learning import Fitted, for_each, learn, numbered, with_frames
 from benthic.relational.progress import silent
@@ -60,6 +61,10 @@ class Predictor:
         >>> query = "PREDICT COUNT(orders.*, 0, 14, days) FOR customers.customer_id = 3"
         >>> list(p.predict(query).columns)
         ['entity', 'anchor_time', 'prediction', 'lower', 'upper']
+        >>> why = p.explain(query)
+        >>> added = sum(path.effect for path in why.paths)
+        >>> round(why.outcomes[0].expected + added - why.prediction["prediction"], 4)
+        0.0
     """
 
     db: Database
@@ -195,6 +200,10 @@ class Predictor:
         anchor_time: AnchorTime = "auto",
     ) -> Explanation:
         """Which tables, paths and rows moved a prediction, or matter on the whole.
+
+        For any target. Effects add up to the score of the answer: of the predicted
+        class, with the runner-up beside it; of the mean of a forecast, with each frame
+        beside it; of the first value of a list, with the second and third beside it.
 
         Args:
             query: Text, or a parsed query.

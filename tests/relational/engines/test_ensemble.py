@@ -77,19 +77,59 @@ def test_the_score_is_the_blend_of_log_odds(fitted):
     assert np.allclose(fitted(x), expected)
 
 
-def test_contributions_add_up_to_the_score_of_the_trees():
-    trees = grown(Blend())
+def test_effects_and_the_expected_score_add_up_to_the_blended_score(fitted):
     x = material().x_validation
-    parts = trees.contributions(x)
-    assert trees.linear is None
-    assert parts.shape == (80, 7)
-    assert np.allclose(parts.sum(axis=1), trees.score(x), atol=1e-6)
+    parts = fitted.effects(x)
+    assert fitted.linear is not None
+    assert parts.shape == (80, 1, 7)
+    assert np.allclose(parts[:, 0].sum(axis=1), fitted.score(x), atol=1e-6)
 
 
-def test_importance_is_a_share_of_the_gain(fitted):
-    gain = fitted.importance(6)
-    assert gain.sum() == pytest.approx(1)
-    assert gain.argmax() == 0
+def test_effects_are_those_of_the_trees_and_of_the_linear_model(fitted):
+    x = material().x_validation
+    trees, straight = np.zeros((80, 7)), np.zeros((80, 7))
+    for one, read in zip(fitted.boosters, fitted.reads, strict=True):
+        own = one.predict(x[:, read], pred_contrib=True)
+        trees[:, [*read, 6]] += own / 3
+    for j in range(6):
+        without = x.copy()
+        without[:, j] = np.nan
+        straight[:, j] = fitted.linear(x) - fitted.linear(without)
+    straight[:, 6] = fitted.linear.intercept
+    expected = 0.75 * trees + 0.25 * 2.0 * straight
+    assert np.allclose(fitted.effects(x)[:, 0], expected)
+
+
+def test_effects_on_classes_are_log_odds_between_them():
+    made = BinnedMaterial(material(what="multiclass", order=ORDER))
+    trees = replace(ALL.trees, objective="multiclass")
+    setting = Trial(replace(ALL, trees=trees), -0.9, 5, np.zeros((80, 3)))
+    several = fit_ensemble(
+        made,
+        [setting],
+        MULTICLASS,
+        Blend(temperature=1.7),
+        num_models=2,
+        seed=0,
+        num_threads=1,
+        finished=Finished(None, ""),
+        progress=lambda text: None,
+    )
+    x = material().x_validation
+    scores, p = several.effects(x).sum(axis=2), several(x)
+    assert scores.shape == (80, 3)
+    assert np.allclose(
+        scores[:, 0] - scores[:, 1], np.log(p[:, 0] / p[:, 1]), atol=1e-6
+    )
+    assert several.importance(6).sum() == pytest.approx(1)
+
+
+def test_importance_blends_the_shares_of_trees_and_linear_model(fitted):
+    shares = fitted.importance(6)
+    trees = replace(fitted, linear=None).importance(6)
+    assert shares.sum() == pytest.approx(1)
+    assert shares.argmax() == 0
+    assert np.allclose(shares, 0.75 * trees + 0.25 * fitted.linear.importance())
 
 
 def test_what_was_written_is_read_to_the_last_bit(fitted, tmp_path):

@@ -111,13 +111,18 @@ def test_rows_after_the_seed_change_no_prediction(tables, binary):
     )
 
 
-def test_what_moved_a_prediction_adds_up(binary):
+def test_what_moved_a_prediction_adds_up_to_its_score(binary):
     engine, test = binary
-    parts_ = engine.contributions(test.head(5))
-    assert parts_.columns[-1] == "expected score"
-    gains = engine.importance()
-    assert gains.gain.sum() == pytest.approx(1)
-    assert gains.gain.is_monotonic_decreasing
+    why = engine.reasons(test.iloc[[4]], cohort=test)
+    said = engine.predict(test).probability.iloc[4]
+    assert why.outcomes == ("True",)
+    blend = engine._ensemble.blend
+    raw = 1 / (1 + np.exp(-why.scores))
+    assert blend.calibration(raw)[0] == pytest.approx(said, abs=1e-6)
+    assert engine.answer(test.iloc[[4]], "True", cohort=test) == said
+    shares = engine.importance().share
+    assert shares.sum() == pytest.approx(1)
+    assert shares.is_monotonic_decreasing
 
 
 def test_an_interrupted_fit_goes_on_and_ends_the_same(db, tables, binary, tmp_path):
@@ -157,6 +162,11 @@ def test_a_number_comes_with_an_interval(db, tables, tmp_path):
     assert found["r2"] > 0
     assert found["coverage"] > 0.75
     assert engine.report.chosen["interval_level"] == 0.9
+    why = engine.reasons(test.head(1), cohort=test)
+    assert why.scores == pytest.approx(said.prediction.iloc[:1])
+    assert engine.answer(test.head(1), "prediction", cohort=test) == pytest.approx(
+        said.prediction.iloc[0]
+    )
     engine.save(tmp_path / "model")
     again = load_engine(tmp_path / "model", db).predict(test)
     pd.testing.assert_frame_equal(again, said)
@@ -168,6 +178,13 @@ def test_one_of_several_classes(db, tables, tmp_path):
     names = ["probability_many", "probability_none", "probability_one"]
     assert list(said.columns) == ["prediction", *names]
     assert np.allclose(said[names].sum(axis=1), 1)
+    one, p = test.iloc[[2]], said[names].iloc[2].sort_values(ascending=False)
+    why = engine.reasons(one, cohort=test)
+    assert [f"probability_{name}" for name in why.outcomes] == list(p.index[:2])
+    ratio = np.log(p.iloc[0] / p.iloc[1])
+    assert why.scores[0] - why.scores[1] == pytest.approx(ratio, abs=1e-5)
+    answer = engine.answer(one, why.outcomes[0], cohort=test)
+    assert answer == pytest.approx(p.iloc[0])
     most = test.label.value_counts(normalize=True).iloc[0]
     assert score("multiclass", test.label, said)["accuracy"] > most - 0.05
     engine.save(tmp_path / "model")
@@ -189,6 +206,14 @@ def test_frames_of_a_forecast(db, tables):
     said = engine.predict(frames(TEST).drop(columns="label"))
     assert len(said) == 2 * 2 * 60
     assert said.prediction.notna().all()
+    seeds = frames(TEST).drop(columns="label").reset_index(drop=True)
+    own = seeds[(seeds.entity == 7) & (seeds.anchor_time == seeds.anchor_time.min())]
+    why = engine.reasons(own, cohort=seeds)
+    numbers = engine.predict(own, cohort=seeds).prediction
+    assert why.outcomes == ("mean", "frame 0", "frame 1")
+    assert why.scores == pytest.approx([numbers.mean(), *numbers])
+    assert why.shares.sum() == pytest.approx(1)
+    assert engine.answer(own, "mean", cohort=seeds) == pytest.approx(numbers.mean())
 
 
 def test_a_frozen_evaluation_shows_training_rows_cut_too(db, tables):

@@ -44,3 +44,28 @@ def test_rows_of_no_weight_are_not_learned_from():
     weight = np.r_[np.ones(20), np.full(20, 1e-9)]
     (model,) = fit_linear(x, label, weight, binary=False, strengths=[1e-6])
     assert model(np.array([[19.0]]))[0] > 15
+
+
+def test_leaving_a_feature_out_takes_its_effect_from_the_score():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 4))
+    x[random.random(x.shape) < 0.2] = np.nan
+    label = np.nansum(x * [1.0, -2.0, 0.5, 0.0], axis=1)
+    (model,) = fit_linear(x, label, np.ones(200), binary=False, strengths=[0.01])
+    effects = model.effects(x)
+    assert np.allclose(effects.sum(axis=1) + model.intercept, model(x))
+    for j in range(4):
+        without = x.copy()
+        without[:, j] = np.nan
+        assert np.allclose(model(x) - model(without), effects[:, j])
+
+
+def test_effects_are_nothing_on_average_and_their_size_is_the_importance():
+    random = np.random.default_rng(0)
+    x = random.poisson(0.7, size=(500, 3)).astype(float)  # two in four are ties at 0
+    label = x @ np.array([3.0, -1.0, 0.0])
+    (model,) = fit_linear(x, label, np.ones(500), binary=False, strengths=[0.01])
+    assert np.allclose(model.effects(x).mean(axis=0), 0, atol=0.05)
+    size = np.abs(model.effects(x)).mean(axis=0)
+    assert np.allclose(model.importance(), size / size.sum(), atol=0.02)
+    assert model.importance().sum() == 1

@@ -147,6 +147,36 @@ def test_sets_get_a_probability_for_each_value(db, parts):
     assert score("multilabel", test.label, said)["macro_auroc"] > 0.6
 
 
+@pytest.mark.parametrize("task_type", ["ranking", "multilabel"])
+def test_effects_on_the_first_values_add_up_to_what_the_trees_say(db, parts, task_type):
+    train, validation, test = parts
+    engine = RankingEngine(db, target(task_type), FAST)
+    engine.fit(train, validation)
+    one = test.iloc[[5]].drop(columns="label")
+    said = engine.predict(one).iloc[0]
+    why = engine.reasons(one)
+    assert list(why.outcomes) == said.prediction[:3]
+    made = engine._made()
+    pairs = made.pairs(one)
+    for value, score in zip(why.outcomes, why.scores, strict=True):
+        x = pairs.x[made.values[pairs.value] == value]
+        raw = [booster.predict(x, raw_score=True)[0] for booster in engine._boosters]
+        assert score == pytest.approx(np.mean(raw))
+    first = why.outcomes[0]
+    assert engine.answer(one, first) == said.scores[0]
+    assert engine.answer(one, 4711) is None
+    assert engine.importance().share.sum() == pytest.approx(1)
+
+
+def test_an_entity_before_all_visits_has_no_candidates_and_no_reasons(db, parts):
+    train, validation, _ = parts
+    engine = RankingEngine(db, target(), FAST)
+    engine.fit(train, validation)
+    early = pd.DataFrame({"entity": [1], "anchor_time": [shop.START - 900 * shop.DAY]})
+    assert engine.predict(early).prediction.iloc[0] == []
+    assert engine.reasons(early).outcomes == ()
+
+
 def test_no_table_that_connects_is_refused():
     tables = {
         "customers": pd.DataFrame({"customer_id": range(5)}),

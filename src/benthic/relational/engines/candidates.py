@@ -15,8 +15,10 @@ import pandas as pd
 from benthic.relational.database import Database
 from benthic.relational.engines.engine import Target
 from benthic.relational.engines.meetings import DAY, Likeness, Meetings, Snapshot
-from benthic.relational.engines.visits import read_visits, visit_tables
+from benthic.relational.engines.visits import VisitTable, read_visits, visit_tables
 from benthic.relational.evaluation.baselines import known_until
+from benthic.relational.features.feature import Feature
+from benthic.relational.features.paths import Path
 
 _MOST_TABLES = 4
 _MOST_CELLS = 10_000_000  # of a block of seeds and values; about 40 bytes each
@@ -59,8 +61,10 @@ class Candidates:
         self.most = most
         self.strict = strict
         value_table, value_col = str(target.value_table), str(target.value_col)
-        tables = visit_tables(db, target.entity_table, value_table)[:_MOST_TABLES]
-        frames = [read_visits(db, one, target.entity_col, value_col) for one in tables]
+        self._tables = visit_tables(db, target.entity_table, value_table)[:_MOST_TABLES]
+        frames = [
+            read_visits(db, one, target.entity_col, value_col) for one in self._tables
+        ]
         values = pd.concat([frame["value"] for frame in frames])
         self.values = pd.Index(values.drop_duplicates().sort_values())
         entities = [frame["entity"] for frame in frames if "entity" in frame]
@@ -75,7 +79,7 @@ class Candidates:
                 frame["time"].to_numpy("datetime64[us]").astype(np.int64),
                 (len(self._entities), len(self.values)),
             )
-            for one, frame in zip(tables, frames, strict=True)
+            for one, frame in zip(self._tables, frames, strict=True)
         ]
         day = pd.Timedelta(days=1)
         horizon = target.horizon if target.horizon is not None else 30 * day
@@ -85,17 +89,26 @@ class Candidates:
     @property
     def columns(self) -> list[str]:
         """Names of the features."""
+        return [one.name for one in self.features]
+
+    @property
+    def features(self) -> list[Feature]:
+        """Where each column of the pairs comes from."""
         spans = [f"last {round(w / DAY)} days" for w in self._windows[:-1]] + ["ever"]
-        names = []
-        for met in self._meetings:
-            if met.entity is not None:
-                names += [f"own {met.name} {span}" for span in spans]
-                names += [f"share of own {met.name} {span}" for span in spans]
-                names += [f"days since own {met.name}", f"all own {met.name}"]
-            names += [f"{met.name} {span}" for span in spans]
-            names += [f"rank by {met.name} {span}" for span in spans]
-            names += [f"days since any {met.name}"]
-        return [*names, "met by those who met the same", "candidates", "days cut"]
+        made: list[Feature] = []
+        for one in self._tables:
+            made += _own_columns(one, spans) if one.to_entity is not None else []
+            made += _common_columns(one, spans)
+        first = self._tables[0]
+        assert first.to_entity is not None  # such tables come first
+        alike = f"{Path(first.to_entity)}, of those who met the same"
+        name = "met by those who met the same"
+        return [
+            *made,
+            Feature(name, alike, first.table, None, "cosine"),
+            Feature("candidates", "the seed", "seed", None, "count"),
+            Feature("days cut", "the seed", "seed", None, "days since"),
+        ]
 
     def pairs(self, seeds: pd.DataFrame) -> Pairs:
         """The candidates of each seed.
@@ -140,6 +153,8 @@ class Candidates:
         greatest = np.maximum(alike.max(axis=1, keepdims=True), 1e-9)
         chosen = self._chosen(known, alike / greatest, entity)
         at, value = np.nonzero(chosen)
+        if not len(at):  # nobody met anything yet
+            return Pairs(at, value, np.empty((0, len(self.columns) - 1)))
         features: list[np.ndarray] = []
         for one in known:
             features += _features(one, entity, at, value)
@@ -180,3 +195,28 @@ def _features(
     features += [count[value] for count in known.popular]
     features += [rank[value] for rank in known.rank]
     return [*features, known.gap[value]]
+
+
+def _own_columns(one: VisitTable, spans: list[str]) -> list[Feature]:
+    """What the entity met itself, in the order of :func:`_features`."""
+    assert one.to_entity is not None
+    name, path = one.table, str(Path(one.to_entity))
+    return [
+        *(Feature(f"own {name} {s}", path, name, None, "count", s) for s in spans),
+        *(
+            Feature(f"share of own {name} {s}", path, name, None, "share", s)
+            for s in spans
+        ),
+        Feature(f"days since own {name}", path, name, None, "days since last"),
+        Feature(f"all own {name}", path, name, None, "count", spans[0]),
+    ]
+
+
+def _common_columns(one: VisitTable, spans: list[str]) -> list[Feature]:
+    """What everybody met, in the order of :func:`_features`."""
+    name, path = one.table, str(Path(one.to_value))
+    return [
+        *(Feature(f"{name} {s}", path, name, None, "count", s) for s in spans),
+        *(Feature(f"rank by {name} {s}", path, name, None, "rank", s) for s in spans),
+        Feature(f"days since any {name}", path, name, None, "days since last"),
+    ]

@@ -23,6 +23,7 @@ from benthic.relational.engines.finished import Finished
 from benthic.relational.engines.kinds import BINARY, MULTICLASS, REGRESSION, Kind
 from benthic.relational.engines.linear import LinearModel, fit_linear
 from benthic.relational.engines.material import Material, Setting
+from benthic.relational.engines.reasons import gain_shares, tree_effects
 from benthic.relational.engines.search import Trial
 
 _KINDS = {kind.name: kind for kind in (BINARY, REGRESSION, MULTICLASS)}
@@ -95,28 +96,42 @@ class Ensemble:
         """
         return calibrated(self.kind, self.score(x), self.blend)
 
-    def contributions(self, x: np.ndarray) -> np.ndarray:
-        """SHAP values of the trees, averaged: what each feature adds `[N, F + 1]`.
+    def effects(self, x: np.ndarray) -> np.ndarray:
+        """What each feature adds to each score `[N, C, F + 1]`, as SHAP values.
+
+        The last column is the expected score, and the whole adds up to the blended
+        score; of several classes, to log-odds between them as they are calibrated.
 
         Args:
-            x: Features `[N, F]`; the last column of the answer is the expected score.
+            x: Features `[N, F]`.
         """
-        total = np.zeros((len(x), x.shape[1] + 1))
+        num_scores = self.boosters[0].num_model_per_iteration()
+        total = np.zeros((len(x), num_scores, x.shape[1] + 1))
         for one, read in zip(self.boosters, self.reads, strict=True):
-            part = np.asarray(one.predict(x[:, read], pred_contrib=True))
-            total[:, [*read, x.shape[1]]] += part / len(self.boosters)
-        return total
+            total[:, :, [*read, -1]] += tree_effects(one, x[:, read])
+        total /= len(self.boosters)
+        if self.linear is not None:
+            read, weight = self.reads[0], self.blend.share * self.blend.scale
+            total *= 1 - self.blend.share
+            total[:, 0, read] += weight * self.linear.effects(x[:, read])
+            total[:, 0, -1] += weight * self.linear.intercept
+        return np.asarray(total / self.blend.temperature)
 
     def importance(self, num_features: int) -> np.ndarray:
-        """Share of the total gain of each feature `[F]`.
+        """How much each feature is used, on the whole `[F]`; the sum is 1.
+
+        Its share in the gain of the trees' splits, blended with its share in what
+        moves the linear model.
 
         Args:
             num_features: F.
         """
         total = np.zeros(num_features)
         for one, read in zip(self.boosters, self.reads, strict=True):
-            gain = one.feature_importance("gain")
-            total[read] += gain / max(gain.sum(), 1e-12) / len(self.boosters)
+            total[read] += gain_shares(one) / len(self.boosters)
+        if self.linear is not None:
+            total *= 1 - self.blend.share
+            total[self.reads[0]] += self.blend.share * self.linear.importance()
         return total
 
     def save(self, folder: Path, name: str) -> None:

@@ -35,6 +35,7 @@ from benthic.relational.engines.interval import LEVEL, IntervalModel, fit_interv
 from benthic.relational.engines.kinds import BINARY, MULTICLASS, REGRESSION, Kind
 from benthic.relational.engines.material import Material, found_classes, gathered
 from benthic.relational.engines.options import Options
+from benthic.relational.engines.reasons import Reasons, class_reasons, single_reasons
 from benthic.relational.engines.saving import (
     facts_of,
     read_design,
@@ -305,31 +306,46 @@ class FeaturesEngine:
         )
         return moved
 
-    @property
-    def has_scores(self) -> bool:
-        """Whether each prediction is one score, which features add up to."""
-        return self._kind is not MULTICLASS
-
-    def contributions(
+    def reasons(
         self, seeds: pd.DataFrame, *, cohort: pd.DataFrame | None = None
-    ) -> pd.DataFrame:
-        """What each feature added to each score (SHAP values of the trees).
+    ) -> Reasons:
+        """What each feature added to the answer for one entity (SHAP values).
 
         Args:
-            seeds: As for :meth:`predict`; not for multiclass.
+            seeds: One, or one for each frame of a forecast.
             cohort: As for :meth:`predict`.
         """
         design, ensemble = self._ready()
-        values = ensemble.contributions(design.matrix(seeds, cohort))
-        names = [*(column.name for column in design.columns), "expected score"]
-        return pd.DataFrame(values, columns=names, index=seeds.index)
+        parts = ensemble.effects(design.matrix(seeds, cohort))
+        if self._kind is MULTICLASS:
+            return class_reasons(parts, design.columns, self._classes)
+        name = "True" if self._kind is BINARY else "prediction"
+        return single_reasons(parts, design.columns, name)
+
+    def answer(
+        self, seeds: pd.DataFrame, outcome: Any, *, cohort: pd.DataFrame | None = None
+    ) -> float | None:
+        """What is predicted of the outcome that :meth:`reasons` names first.
+
+        The probability of a class or of truth, a number, or the mean of the frames.
+
+        Args:
+            seeds: As for :meth:`reasons`.
+            outcome: The first of its outcomes.
+            cohort: As for :meth:`predict`.
+        """
+        design, ensemble = self._ready()
+        said = ensemble(design.matrix(seeds, cohort))
+        if self._kind is MULTICLASS:
+            said = said[:, self._classes.index(outcome)]
+        return float(said.mean())
 
     def importance(self) -> pd.DataFrame:
-        """Features, their provenance and their share of the gain, greatest first."""
+        """Features, their provenance and ``share`` in the model, greatest first."""
         design, ensemble = self._ready()
         frame = pd.DataFrame([column.to_json() for column in design.columns])
-        frame["gain"] = ensemble.importance(len(frame))
-        return frame.sort_values("gain", ascending=False, ignore_index=True)
+        frame["share"] = ensemble.importance(len(frame))
+        return frame.sort_values("share", ascending=False, ignore_index=True)
 
     def save(self, folder: str | Path) -> None:
         """Writes JSON, LightGBM text, safetensors and Parquet, whole or not at all.

@@ -42,6 +42,24 @@ class LinearModel:
         score: np.ndarray = _place(x, self.quantiles) @ self.coefficient
         return score + self.intercept
 
+    def effects(self, x: np.ndarray) -> np.ndarray:
+        """coefficient_j · u_j, the SHAP values, as u_j is 0 on average `[N, F]`.
+
+        Args:
+            x: Features `[N, F]`; NaN is missing.
+
+        Example:
+            >>> model = LinearModel(np.array([[0.0, 1.0]]), np.array([2.0]), 1.0)
+            >>> model.effects(np.array([[0.75], [np.nan]])).tolist()
+            [[1.0], [0.0]]
+        """
+        return np.asarray(_place(x, self.quantiles) * self.coefficient)
+
+    def importance(self) -> np.ndarray:
+        """Share of each feature in the mean of |effect| over training values `[F]`."""
+        size = np.abs(self.effects(self.quantiles.T)).mean(axis=0)
+        return np.asarray(size / max(size.sum(), 1e-12))
+
 
 def _place(x: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     grid = np.linspace(-1, 1, quantiles.shape[1])

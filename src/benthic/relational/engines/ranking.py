@@ -30,6 +30,7 @@ from benthic.relational.engines.engine import (
 from benthic.relational.engines.finished import Finished, fingerprint
 from benthic.relational.engines.folder import whole_folder
 from benthic.relational.engines.options import Options
+from benthic.relational.engines.reasons import Reasons, gain_shares, value_reasons
 from benthic.relational.engines.saving import (
     facts_of,
     read_facts,
@@ -48,6 +49,7 @@ _SHAPES = (
 _ROUNDS = 150
 _MOST_VALUES = 1_000
 _LEAST_CANDIDATES = 40
+_EXPLAINED = 3
 
 
 @dataclass(frozen=True)
@@ -284,23 +286,66 @@ class RankingEngine:
         """
         del cohort
         started = time.perf_counter()
-        if not self._boosters:
-            raise InputError("engine", "an engine that learned nothing yet", "fit it")
         if seeds.empty:
             return pd.DataFrame({"prediction": [], "scores": []}, index=seeds.index)
-        pairs = self._made().pairs(seeds)
-        scores = np.zeros(len(pairs.seed))
-        if len(scores):
-            said = [np.asarray(one.predict(pairs.x)) for one in self._boosters]
-            scores = np.mean(said, axis=0)
-        if self._is_set:
-            scores = self._calibration(scores)
+        pairs, scores = self._scored(seeds)
         lists, points = self._lists(pairs, scores, len(seeds))
         found = pd.DataFrame({"prediction": lists, "scores": points}, index=seeds.index)
         if self._is_set:
             found = found.join(self._table(pairs, scores, seeds.index))
         self.predict_seconds = time.perf_counter() - started
         return found
+
+    def _scored(self, seeds: pd.DataFrame) -> tuple[Pairs, np.ndarray]:
+        """The candidates of each seed and what the models say of them."""
+        if not self._boosters:
+            raise InputError("engine", "an engine that learned nothing yet", "fit it")
+        pairs = self._made().pairs(seeds)
+        scores = np.zeros(len(pairs.seed))
+        if len(scores):
+            said = [np.asarray(one.predict(pairs.x)) for one in self._boosters]
+            scores = np.mean(said, axis=0)
+        return pairs, self._calibration(scores) if self._is_set else scores
+
+    def reasons(
+        self, seeds: pd.DataFrame, *, cohort: pd.DataFrame | None = None
+    ) -> Reasons:
+        """What each feature added to the scores of the first values of one list.
+
+        Args:
+            seeds: One.
+            cohort: Not asked.
+        """
+        del cohort
+        pairs, scores = self._scored(seeds)
+        first = np.lexsort((pairs.value, -scores))[: min(self._k, _EXPLAINED)]
+        made = self._made()
+        values = made.values[pairs.value[first]].tolist()
+        if not values:
+            nothing = np.zeros((len(made.columns), 0))
+            return Reasons((), tuple(made.features), nothing, np.zeros(0))
+        return value_reasons(self._boosters, pairs.x[first], made.features, values)
+
+    def answer(
+        self, seeds: pd.DataFrame, outcome: Any, *, cohort: pd.DataFrame | None = None
+    ) -> float | None:
+        """The score (of a set: the probability) of a value; None if no candidate.
+
+        Args:
+            seeds: One.
+            outcome: The value.
+            cohort: Not asked.
+        """
+        del cohort
+        pairs, scores = self._scored(seeds)
+        found = scores[self._made().values[pairs.value] == outcome]
+        return float(found[0]) if len(found) else None
+
+    def importance(self) -> pd.DataFrame:
+        """Features, their provenance and ``share`` in the model, greatest first."""
+        frame = pd.DataFrame([one.to_json() for one in self._made().features])
+        frame["share"] = np.mean([gain_shares(one) for one in self._boosters], axis=0)
+        return frame.sort_values("share", ascending=False, ignore_index=True)
 
     def _table(self, pairs: Pairs, scores: np.ndarray, index: pd.Index) -> pd.DataFrame:
         values = self._made().values
