@@ -47,11 +47,20 @@ def test_before_the_first_visit_there_is_nothing():
     assert sum(counts.nnz for counts in known.own) == 0
 
 
-def test_ranks_share_the_middle_of_their_ties():
+def test_ranks_count_what_is_more_popular():
     known = Snapshot(met(entity=None), 20 * DAY, WINDOWS)
     assert known.popular[-1].tolist() == [3, 2, 1, 0]
-    assert known.rank[-1].tolist() == [1, 0.75, 0.5, 0.25]
-    assert known.rank[0].tolist() == [0.625] * 4
+    assert known.rank[-1].tolist() == [1, 2, 3, 4]
+    assert known.rank[0].tolist() == [1, 1, 1, 1]
+
+
+def test_values_that_are_met_later_move_no_rank():
+    then = Snapshot(met(entity=None), 8 * DAY, WINDOWS)
+    without = Meetings("orders", None, VALUE[:-1], TIME[:-1], (3, 2))
+    for one, other in zip(
+        then.rank, Snapshot(without, 8 * DAY, WINDOWS).rank, strict=True
+    ):
+        assert one[:2].tolist() == other.tolist()
 
 
 def test_likeness_is_the_sum_of_cosines_of_what_was_met():

@@ -158,10 +158,10 @@ def test_effects_on_the_first_values_add_up_to_what_the_trees_say(db, parts, tas
     assert list(why.outcomes) == said.prediction[:3]
     made = engine._made()
     pairs = made.pairs(one)
-    for value, score in zip(why.outcomes, why.scores, strict=True):
+    for value, total in zip(why.outcomes, why.scores, strict=True):
         x = pairs.x[made.values[pairs.value] == value]
         raw = [booster.predict(x, raw_score=True)[0] for booster in engine._boosters]
-        assert score == pytest.approx(np.mean(raw))
+        assert total == pytest.approx(np.mean(raw))
     first = why.outcomes[0]
     assert engine.answer(one, first) == said.scores[0]
     assert engine.answer(one, 4711) is None
@@ -175,6 +175,22 @@ def test_an_entity_before_all_visits_has_no_candidates_and_no_reasons(db, parts)
     early = pd.DataFrame({"entity": [1], "anchor_time": [shop.START - 900 * shop.DAY]})
     assert engine.predict(early).prediction.iloc[0] == []
     assert engine.reasons(early).outcomes == ()
+
+
+def test_a_value_that_appears_later_gets_no_column(db, parts, tables):
+    train, validation, test = parts
+    engine = RankingEngine(db, target("multilabel"), FAST)
+    engine.fit(train, validation)
+    orders = tables["orders"]
+    late = orders.placed_at > test.anchor_time.max()
+    newer = orders.assign(product_id=orders.product_id.mask(late, 99))
+    products = pd.DataFrame({"product_id": [*range(8), 99]})
+    more = shop.database({**tables, "products": products, "orders": newer})
+    pd.testing.assert_frame_equal(
+        engine.on(more).predict(test), engine.predict(test), check_exact=True
+    )
+    at_the_end = test.assign(anchor_time=orders.placed_at.max())
+    assert "probability_99" in engine.on(more).predict(at_the_end)
 
 
 def test_no_table_that_connects_is_refused():

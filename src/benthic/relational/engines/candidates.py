@@ -116,10 +116,8 @@ class Candidates:
         Args:
             seeds: ``entity``, ``anchor_time``, perhaps ``cut_time``.
         """
-        until = known_until(seeds).to_numpy("datetime64[us]").astype(np.int64)
-        anchor = seeds["anchor_time"].to_numpy("datetime64[us]").astype(np.int64)
-        if self.strict:
-            until = np.minimum(until, anchor - 1)
+        until = self._until(seeds)
+        anchor = _microseconds(seeds["anchor_time"])
         entity = self._entities.get_indexer(seeds["entity"])
         blocks: list[Pairs] = []
         for moment in np.unique(until):
@@ -130,6 +128,25 @@ class Candidates:
         value = np.concatenate([block.value for block in blocks])
         x = np.concatenate([block.x for block in blocks])
         return Pairs(seed[order], value[order], x[order])
+
+    def met_by(self, seeds: pd.DataFrame) -> np.ndarray:
+        """Which values anybody had met by the last of the seeds `[V]`.
+
+        Args:
+            seeds: ``entity``, ``anchor_time``, perhaps ``cut_time``.
+        """
+        moment = int(self._until(seeds).max())
+        known = np.zeros(len(self.values), bool)
+        for one in self._meetings:
+            known[one.value[one.within(moment, self._windows[-1])]] = True
+        return known
+
+    def _until(self, seeds: pd.DataFrame) -> np.ndarray:
+        """Time of the last visit that each seed may know, in microseconds."""
+        until = _microseconds(known_until(seeds))
+        if self.strict:
+            until = np.minimum(until, _microseconds(seeds["anchor_time"]) - 1)
+        return until
 
     def _at(
         self, moment: int, rows: np.ndarray, entity: np.ndarray, anchor: np.ndarray
@@ -176,6 +193,10 @@ class Candidates:
             ends = np.partition(priority, -self.most, axis=1)[:, -self.most]
             return np.asarray((priority >= ends[:, None]) & (priority > 0))
         return np.asarray(priority > 0)
+
+
+def _microseconds(times: pd.Series) -> np.ndarray:
+    return np.asarray(times.to_numpy("datetime64[us]").astype(np.int64))
 
 
 def _features(

@@ -87,8 +87,13 @@ class Snapshot:
 
     @cached_property
     def rank(self) -> list[np.ndarray]:
-        """Rank by popularity in each window, 0 to 1, ties in the middle `[V]`."""
-        return [pd.Series(c).rank(pct=True).to_numpy() for c in self.popular]
+        """Rank by popularity in each window: 1 + how many are more popular `[V]`.
+
+        A share of all values would tell how many more of them there will be.
+        """
+        return [
+            pd.Series(-count).rank(method="min").to_numpy() for count in self.popular
+        ]
 
     @cached_property
     def gap(self) -> np.ndarray:

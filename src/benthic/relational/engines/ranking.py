@@ -292,7 +292,7 @@ class RankingEngine:
         lists, points = self._lists(pairs, scores, len(seeds))
         found = pd.DataFrame({"prediction": lists, "scores": points}, index=seeds.index)
         if self._is_set:
-            found = found.join(self._table(pairs, scores, seeds.index))
+            found = found.join(self._table(pairs, scores, seeds))
         self.predict_seconds = time.perf_counter() - started
         return found
 
@@ -347,14 +347,18 @@ class RankingEngine:
         frame["share"] = np.mean([gain_shares(one) for one in self._boosters], axis=0)
         return frame.sort_values("share", ascending=False, ignore_index=True)
 
-    def _table(self, pairs: Pairs, scores: np.ndarray, index: pd.Index) -> pd.DataFrame:
-        values = self._made().values
-        if len(values) > _MOST_VALUES:
-            return pd.DataFrame(index=index)
-        table = np.zeros((len(index), len(values)))
-        table[pairs.seed, pairs.value] = scores
-        names = [f"probability_{value}" for value in values]
-        return pd.DataFrame(table, columns=names, index=index)
+    def _table(
+        self, pairs: Pairs, scores: np.ndarray, seeds: pd.DataFrame
+    ) -> pd.DataFrame:
+        """A column for each value that anybody had met by then."""
+        made = self._made()
+        known = made.met_by(seeds)
+        if known.sum() > _MOST_VALUES:
+            return pd.DataFrame(index=seeds.index)
+        table = np.zeros((len(seeds), int(known.sum())))
+        table[pairs.seed, np.cumsum(known)[pairs.value] - 1] = scores
+        names = [f"probability_{value}" for value in made.values[known]]
+        return pd.DataFrame(table, columns=names, index=seeds.index)
 
     def on(self, db: Database) -> RankingEngine:
         """The same engine, reading another database of the same schema.
