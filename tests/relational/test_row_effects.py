@@ -6,7 +6,8 @@ from tests.relational.engines import shop
 
 from benthic.relational.engines import Options, RankingEngine, Target
 from benthic.relational.explanation import PathEffect
-from benthic.relational.row_effects import row_effects
+from benthic.relational.features.paths import own_paths
+from benthic.relational.row_effects import latest_rows, row_effects
 
 PATH = PathEffect("customers <- orders.customer_id", ("orders",), 1.0)
 
@@ -71,3 +72,29 @@ def test_a_row_at_the_seed_time_is_shown_unless_it_is_hidden(tables, strict):
     found = row_effects(engine, seed, seed, first, [PATH])
     shown = last.order_id in {one.row["order_id"] for one in found}
     assert shown == (not strict)
+
+
+def test_a_row_is_shown_once_it_is_known_whose_it_is():
+    day = pd.Timestamp("2026-01-01")
+    frames = {
+        "people": pd.DataFrame({"person_id": [1, 2]}),
+        "carts": pd.DataFrame(
+            {
+                "cart_id": [1, 2],
+                "person_id": [1, 1],
+                "paid_at": [day, day + 9 * shop.DAY],
+            }
+        ),
+        "items": pd.DataFrame(
+            {
+                "item_id": [1, 2],
+                "cart_id": [1, 2],
+                "put_at": [day, day + shop.DAY],
+            }
+        ),
+    }
+    seed = pd.DataFrame({"entity": [1], "anchor_time": [day + 3 * shop.DAY]})
+    with shop.database(frames) as db:
+        path = next(p for p in own_paths(db.schema, "people", 2) if len(p.chain) == 2)
+        found = latest_rows(db, path, seed, 8, strict=False)
+    assert found["item_id"].tolist() == [1]

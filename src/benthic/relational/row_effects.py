@@ -46,7 +46,7 @@ def row_effects(
     found = []
     for path in strongest:
         most = _NUM_ROWS // len(strongest)
-        rows = _latest_rows(db, path, seeds, most, strict=engine.options.strict)
+        rows = latest_rows(db, path, seeds, most, strict=engine.options.strict)
         for _, row in rows.iterrows():
             hidden = engine.on(db.altered(path.table, hidden_rows=[int(row["_row"])]))
             without = hidden.answer(seeds, outcome, cohort=cohort)
@@ -61,12 +61,20 @@ def _weight(effect: RowEffect) -> float:
     return float("-inf") if effect.change is None else -abs(effect.change)
 
 
-def _latest_rows(
+def latest_rows(
     db: Database, path: Path, seeds: pd.DataFrame, most: int, *, strict: bool
 ) -> pd.DataFrame:
-    """Rows of a path that were visible at the seed, the latest first."""
+    """Rows of a path that were visible at the seed, the latest first.
+
+    Args:
+        db: The database.
+        path: Which rows.
+        seeds: Of one entity at one time.
+        most: How many rows.
+        strict: Whether rows at exactly the seed time are hidden.
+    """
     tables, columns = path.chain.tables, path.chain.columns
-    joins, last = "", "r0"
+    joins, chained = "", ["r0"]
     for step, table in enumerate(tables[1:-1]):
         key = str(db.schema.tables[table].pkey_col)
         needed = [key, columns[step + 1]]
@@ -74,13 +82,15 @@ def _latest_rows(
             f" JOIN {db.relation(table, needed)} AS r{step + 1}"
             f" ON r{step}.{quoted(columns[step])} = r{step + 1}.{quoted(key)}"
         )
-        last = f"r{step + 1}"
-    anchor = pd.Timestamp(seeds["anchor_time"].iloc[0]).to_pydatetime()
-    entity = seeds["entity"].to_list()[0]
+        chained.append(f"r{step + 1}")
+    anchor = literal(pd.Timestamp(seeds["anchor_time"].iloc[0]).to_pydatetime())
+    entity = literal(seeds["entity"].to_list()[0])
     seen = "<" if strict else "<="
+    # Whose row it is must have been known, too.
+    visible = [f"({r}._time IS NULL OR {r}._time {seen} {anchor})" for r in chained]
     return db.frame(
         f"SELECT r0.* FROM {db.relation(path.table)} AS r0{joins}"
-        f" WHERE {last}.{quoted(columns[-1])} = {literal(entity)}"
-        f" AND (r0._time IS NULL OR r0._time {seen} {literal(anchor)})"
+        f" WHERE {chained[-1]}.{quoted(columns[-1])} = {entity}"
+        f" AND {' AND '.join(visible)}"
         f" ORDER BY r0._time DESC NULLS LAST, r0._row DESC LIMIT {most}"
     )

@@ -63,6 +63,20 @@ def test_visits_are_the_dated_rows_whose_ends_are_known_by_time(db):
     ]
 
 
+def test_a_visit_is_known_once_all_rows_are_there_that_tell_it():
+    frames = tables()
+    days = pd.to_datetime(["2025-01-03", "2025-01-09", "2025-01-08", None])
+    frames["orders"] = frames["orders"].assign(placed_at=days)
+    visits = read_visits(
+        (late := shop.database(frames)),
+        visit_tables(late, "customers", "products")[0],
+        "customer_id",
+        "product_id",
+    )
+    assert visits.time.dt.day.tolist() == [3, 9]  # packed on the 3rd and on the 1st
+    assert visits.entity.tolist() == [1, 2]
+
+
 def test_without_a_dated_table_between_them_nothing_can_be_ranked():
     undated = {name: tables()[name] for name in ("customers", "products")}
     with pytest.raises(InputError, match="no table with a time"):

@@ -10,12 +10,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.relational.bare_tables import relational_folder
 from tests.relational.features.static_model import write_static_model
 from tests.relational.features.stores import START, changed_after, frames, opened, seeds
 
 from benthic.errors import InputError
-from benthic.relational.database import Database
 from benthic.relational.features.relational_features import RelationalFeatures
 
 MONTH = dt.timedelta(days=30)
@@ -277,69 +275,10 @@ def test_seeds_without_a_needed_column_are_refused():
         made.transform(seeds(tables, [40]))
 
 
-@pytest.mark.parametrize("how", ["delete", "perturb"])
-def test_on_rel_f1_no_later_row_moves_a_feature(how):
-    folder = relational_folder() / "rel-f1"
-    train = _rel_f1_seeds(folder, "train").tail(300)
-    asked = _rel_f1_seeds(folder, "val").head(24)
-    moment = asked["anchor_time"].max()
-    with Database.open(folder) as db:
-        tables = {
-            name: db.frame(f"SELECT * FROM {db.relation(name)} ORDER BY _row")
-            for name in db.schema.tables
-        }
-        declared = _declared(db)
-    later = {name: _without_later(rows, moment, how) for name, rows in tables.items()}
-    found = []
-    for frames_ in (tables, later):
-        plain = {n: f.drop(columns=["_time", "_row"]) for n, f in frames_.items()}
-        with Database.open(plain, overrides=declared) as db:
-            made = RelationalFeatures(db, "drivers", "driverId", strict=True)
-            found.append(made.fit(train, horizon=MONTH).transform(asked))
-    assert _same(*found)
-
-
 def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return list(one.columns) == list(other.columns) and one.to_numpy().tobytes() == (
         other.to_numpy().tobytes()
     )
-
-
-def _rel_f1_seeds(folder, split):
-    rows = pd.read_parquet(folder / "tasks" / "driver-top3" / f"{split}.parquet")
-    return pd.DataFrame(
-        {
-            "entity": rows["driverId"],
-            "anchor_time": rows["date"],
-            "label": rows["qualifying"],
-        }
-    )
-
-
-def _declared(db):
-    return {
-        "tables": {
-            name: {
-                "pkey": table.pkey_col,
-                "time": table.time_col,
-                "end_time": None,
-                "fkeys": table.fkey_col_to_pkey_table,
-                "stypes": {c.name: str(c.stype) for c in table.columns.values()},
-            }
-            for name, table in db.schema.tables.items()
-        }
-    }
-
-
-def _without_later(rows, moment, how):
-    late = rows["_time"] > moment
-    if how == "delete":
-        return rows[~late]
-    rows = rows.copy()
-    for name in rows.columns:
-        if name in ("points", "position", "grid", "positionOrder", "laps", "wins"):
-            rows.loc[late, name] = 77
-    return rows
 
 
 def test_what_another_duckdb_hashed_is_refused():

@@ -8,6 +8,7 @@ import pandas as pd
 
 from benthic.errors import InputError
 from benthic.relational.database import Database
+from benthic.relational.features.row_source import is_timed
 from benthic.relational.schema import Chain
 from benthic.relational.task.lineage import Lineage
 
@@ -74,6 +75,9 @@ def read_visits(
 ) -> pd.DataFrame:
     """``entity`` (if known), ``value`` and ``time`` of each row, ordered by time.
 
+    The time is that of the latest row that must be read: a visit whose value stands in
+    a row that appears later is unknown until then.
+
     Args:
         db: The database.
         one: Where to read.
@@ -84,9 +88,25 @@ def read_visits(
     columns = [f"{row.column(one.to_value, value_col)} AS value"]
     if one.to_entity is not None:
         columns.append(f"{row.column(one.to_entity, entity_col)} AS entity")
-    time = row.time(Chain((one.table,)))
+    times = [row.time(chain) for chain in _timed_rows(db, one, value_col)]
+    known = " AND ".join(f"{time} IS NOT NULL" for time in times)
     sql = (
-        f"SELECT {time} AS time, {', '.join(columns)} FROM {row.tables} "
-        f"WHERE {time} IS NOT NULL ORDER BY ALL"
+        f"SELECT greatest({', '.join(times)}) AS time, {', '.join(columns)} "
+        f"FROM {row.tables} WHERE {known} ORDER BY ALL"
     )
     return db.frame(sql).dropna().reset_index(drop=True)
+
+
+def _timed_rows(db: Database, one: VisitTable, value_col: str) -> list[Chain]:
+    """Chains to the rows that a visit is read from and that have a time."""
+    ends = [one.to_value] if one.to_entity is None else [one.to_value, one.to_entity]
+    rows = [
+        Chain(chain.tables[: i + 1], chain.columns[:i])
+        for chain in ends
+        for i in range(len(chain))
+    ]
+    # A key is known from the row that points with it, any other column is not.
+    if db.schema.tables[one.to_value.tables[-1]].pkey_col != value_col:
+        rows.append(one.to_value)
+    distinct = {chain.columns: chain for chain in [Chain((one.table,)), *rows]}
+    return [row for row in distinct.values() if is_timed(db.schema, row.tables[-1])]
