@@ -108,7 +108,10 @@ class Attack:
         rng: np.random.Generator,
     ) -> pd.DataFrame:
         """Rows that nobody wrote, some of them newcomers', first in the source."""
-        if rows.empty or (table.time_col is None and rows["_time"].notna().any()):
+        is_seen = table.time_col is None and (
+            table.fkeys or rows["_time"].notna().any()
+        )  # a new row without time that points at others is a neighbor at all times
+        if rows.empty or is_seen:
             return rows
         size = 1 if table.time_col is None else _NUM_INVENTED
         more = rows.sample(size, replace=True, random_state=rng, ignore_index=True)
