@@ -117,6 +117,43 @@ def test_no_filter_knows_what_comes_after_its_anchor(
     assert found[0].tolist() == found[1].tolist()
 
 
+SPANS = {
+    "hours": pd.Timedelta(hours=1),
+    "days": pd.Timedelta(days=1),
+    "weeks": pd.Timedelta(days=7),
+    "months": pd.DateOffset(months=1),
+    "years": pd.DateOffset(years=1),
+}
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    order_frames(),
+    st.sampled_from(sorted(SPANS)),
+    st.integers(1, 40),
+    st.integers(1, 60),
+    st.lists(st.integers(-60, 60), min_size=1, max_size=5, unique=True),
+)
+def test_windows_of_several_anchors_hold_the_rows_between_their_edges(
+    orders: pd.DataFrame, unit: str, end: int, length: int, days: list[int]
+) -> None:
+    relation = SMALL.relation("orders")
+    values_of(orders)
+    SMALL.connection.execute(
+        f"CREATE OR REPLACE VIEW {relation} AS SELECT *, CASE order_id WHEN 0 THEN"
+        " 'infinity'::TIMESTAMP WHEN 1 THEN '-infinity'::TIMESTAMP ELSE placed_at END"
+        " AS _time, row_number() OVER () AS _row FROM generated"
+    )
+    start = end - length
+    text = f"PREDICT COUNT(orders.*, {start}, {end}, {unit}) {EACH}"
+    found = answers(SMALL, text, [ANCHOR[0] + _days(day) for day in days])
+    for row in found.itertuples():
+        after, until = (row.anchor_time + n * SPANS[unit] for n in (start, end))
+        times = orders["placed_at"].where(orders["order_id"] > 1)
+        mine = orders["customer_id"].eq(row.entity).fillna(False)
+        assert row.label == (mine & (times > after) & (times <= until)).sum()
+
+
 def _followed(
     orders: pd.DataFrame, others: pd.DataFrame, time: pd.Timestamp
 ) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benthic.relational.database import Database
 from benthic.relational.query import paths
 from benthic.relational.query.tree import Aggregate, ColumnRef, Star, Window
+from benthic.relational.query.windows import DAYS
 from benthic.relational.schema import Chain, SType
 from benthic.relational.sql import quoted
 from benthic.relational.task.expressions import scalar
@@ -106,15 +107,16 @@ def pass_sql(rows: Rows, seeds: str, db: Database, step: int = 0) -> str:
     some = "" if None in wanted else " AND (" + " OR ".join(map(str, wanted)) + ")"
     time = lineage.time(window_time(rows.chain, db))
     key = _entity_key(lineage, rows.chain)
+    slots = _Slots(rows.window, seeds, step)
     source = (
-        f"SELECT {key} AS entity, {time} AS happened{selected} FROM {lineage.tables}"
-        f" WHERE {time} IS NOT NULL{some}"
+        f"SELECT {key} AS entity, {time} AS happened, {slots.of(time)} AS slot"
+        f"{selected} FROM {lineage.tables} WHERE {time} IS NOT NULL{some}"
     )
     results = ", ".join(value.result for value in values)
     return (
         f"SELECT s.entity, s.anchor_time, s.frame, {results}"
-        f" FROM {seeds} AS s JOIN ({source}) AS r"
-        f" ON r.entity = s.entity AND {_inside(rows.window, step)}"
+        f" FROM {slots.seeds} AS s JOIN ({source}) AS r"
+        f" ON r.entity = s.entity AND r.slot = s.slot AND {_inside(rows.window, step)}"
         " GROUP BY s.entity, s.anchor_time, s.frame"
     )
 
@@ -140,13 +142,61 @@ def typed_key(lineage: Lineage, chain: Chain, column: str, parent: str) -> str:
     return value if stored == wanted else f"TRY_CAST({value} AS {wanted})"
 
 
-def _inside(window: Window, step: int) -> str:
-    later = f"s.frame * {step}" if step else "0"
-    until = f"r.happened <= {shifted('s.anchor_time', window.end, window.unit, later)}"
+def _edges(window: Window, step: int, seed: str) -> tuple[str | None, str]:
+    """SQL of the times that a seed's window lies between; None for no beginning."""
+    later = f"{seed}.frame * {step}" if step else "0"
+    anchor = f"{seed}.anchor_time"
+    until = shifted(anchor, window.end, window.unit, later)
     if window.start is None:
-        return until
-    after = shifted("s.anchor_time", window.start, window.unit, later)
-    return f"r.happened > {after} AND {until}"
+        return None, until
+    return shifted(anchor, window.start, window.unit, later), until
+
+
+def _inside(window: Window, step: int) -> str:
+    after, until = _edges(window, step, "s")
+    begun = "" if after is None else f"r.happened > {after} AND "
+    return f"{begun}r.happened <= {until}"
+
+
+class _Slots:
+    """Time cut into slots as long as the window, counted from the earliest one.
+
+    A seed is joined to the rows of its slots only, instead of to all rows of its
+    entity: else the cost is rows times anchors. Where anchors are as far apart as the
+    window is long, each window is one slot.
+
+    Args:
+        window: Which rows.
+        seeds: Relation with entity, anchor_time and frame.
+        step: By how many units of the window a frame is later than the one before.
+    """
+
+    def __init__(self, window: Window, seeds: str, step: int) -> None:
+        after, until = _edges(window, step, "a")
+        named = "a.entity, a.anchor_time, a.frame"
+        self._length = 0
+        if after is None or window.start is None:
+            self.seeds = f"(SELECT {named}, 0 AS slot FROM {seeds} AS a)"
+            return
+        days = (window.end - window.start) * DAYS[window.unit]
+        self._length = max(1, round(days * _DAY))
+        self._origin = f"(SELECT min(epoch_us({after})) FROM {seeds} AS a)"
+        # A window begins just after its edge.
+        first = self.of(f"{after} + to_microseconds(1)")
+        self.seeds = (
+            f"(SELECT {named}, unnest(range({first}, {self.of(until)} + 1)) AS slot"
+            f" FROM {seeds} AS a)"
+        )
+
+    def of(self, time: str) -> str:
+        """SQL of the slot of a time; NULL for a time at the end of all times."""
+        if not self._length:
+            return "0"
+        return f"(epoch_us({time}) - 1 - {self._origin}) // {self._length}"
+
+
+_DAY = 86_400_000_000
+"""Microseconds."""
 
 
 class _Value:
@@ -216,7 +266,7 @@ class _Value:
 
 _FUNCTIONS = {
     "COUNT": "count({value}){kept}",
-    # Compensated summation: the order of rows, and so the threads, do not show.
+    # Compensated: the order of rows, and so the threads, show in the last bit only.
     "SUM": "CAST(fsum(CAST({value} AS DOUBLE)){kept} AS DOUBLE)",
     "AVG": "favg(CAST({value} AS DOUBLE)){kept}",
     "MIN": "CAST(min({value}){kept} AS DOUBLE)",
