@@ -36,6 +36,17 @@ def test_the_end_is_the_latest_time_of_any_table():
             db.end_time  # noqa: B018
 
 
+def test_a_table_spans_from_its_first_row_to_its_last():
+    times = pd.to_datetime(["2024-03-02", None, "2024-01-05"])
+    tables = {"t": pd.DataFrame({"id": [1, 2, 3], "at": times})}
+    tables["never"] = pd.DataFrame({"id": [1, 2]})
+    with Database.open(tables, overrides={"tables": {"t": {"time": "at"}}}) as db:
+        assert db.time_span("t") == (dt.datetime(2024, 1, 5), dt.datetime(2024, 3, 2))
+        assert db.time_span("never") is None
+        less = db.altered("t", hidden_rows=[0])
+        assert less.time_span("t") == (dt.datetime(2024, 1, 5),) * 2
+
+
 def test_a_relation_grows_with_what_is_asked_for_and_keeps_its_name(tmp_path):
     with Database.open(write_sqlite(tmp_path / "shop.sqlite")) as db:
         few = db.relation("orders", ["total"])

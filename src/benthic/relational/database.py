@@ -63,6 +63,7 @@ class Database:
         self._source = source
         self._shown: dict[str, list[str]] = {}
         self._end_time: dt.datetime | None = None
+        self._spans: dict[str, tuple[dt.datetime, dt.datetime] | None] = {}
         self._alterations: dict[str, tuple[tuple[str, ...], str]] = {}
         self._lock = threading.RLock()
         self._finalizer = weakref.finalize(self, _close, source, connection, scratch)
@@ -181,6 +182,7 @@ class Database:
         replaced = f" REPLACE ({', '.join(said)})" if said else ""
         kept = f" WHERE _row NOT IN ({hidden})" if hidden else ""
         made = copy.copy(self)
+        made._spans = {}
         made._alterations = {
             **self._alterations,
             table: (tuple(values or ()), f"SELECT *{replaced} FROM {{}}{kept}"),
@@ -235,6 +237,23 @@ class Database:
             self._end_time = max(known)
         return self._end_time
 
+    def time_span(self, table: str) -> tuple[dt.datetime, dt.datetime] | None:
+        """When the first and the last row of a table became visible.
+
+        Args:
+            table: Which table; None is the answer where no row has a time.
+
+        Raises:
+            DatabaseError: If the source fails while it is read.
+        """
+        if table not in self._spans:
+            first, last = self.query(
+                f"SELECT min(_time), max(_time) FROM {self.relation(table, [])}"
+                " WHERE isfinite(_time)"
+            )[0]
+            self._spans[table] = None if first is None else (first, last)
+        return self._spans[table]
+
     def close(self) -> None:
         """Lets the database go and deletes the temporary files; twice is fine."""
         self._finalizer()
@@ -259,12 +278,8 @@ class Database:
         return f"Database({self.title!r}, {len(tables)} {kind}, {num_rows:,} rows)"
 
     def _latest(self, table: Table) -> dt.datetime | None:
-        if table.time_col is None:
-            return None
-        relation, time = self.relation(table.name, [table.time_col]), "_time"
-        sql = f"SELECT max({time}) FROM {relation} WHERE isfinite({time})"
-        latest: dt.datetime | None = self.query(sql)[0][0]
-        return latest
+        span = None if table.time_col is None else self.time_span(table.name)
+        return None if span is None else span[1]
 
     def _table(self, name: str) -> Table:
         if name not in self.schema.tables:

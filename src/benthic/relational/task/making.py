@@ -249,16 +249,19 @@ def _earliest(
 ) -> pd.Timestamp:
     """Time of the first row that any window of the target could hold."""
     tables = _timed_tables(db, found, entity_table)
-    firsts = [_extreme(db, table, "min") for table in tables]
-    return min((first for first in firsts if first is not None), default=_NEVER)
+    spans = [span for table in tables if (span := db.time_span(table)) is not None]
+    return min((pd.Timestamp(first) for first, _ in spans), default=_NEVER)
 
 
 def _ended(asked: Asked, horizon: Horizon | None) -> Iterator[str]:
     """A note where the rows of the target end long before the anchor."""
     db, query = asked.db, asked.labels.query
     for table in _timed_tables(db, aggregates(query.target), query.entity.table):
-        last = _extreme(db, table, "max")
-        if horizon is None or last is None or horizon.after(last) >= asked.now:
+        span = db.time_span(table)
+        if horizon is None or span is None:
+            continue
+        last = pd.Timestamp(span[1])
+        if horizon.after(last) >= asked.now:
             continue
         yield (
             f"{table} has no row after {last.date()}: labels after that are of empty "
@@ -272,13 +275,6 @@ def _timed_tables(
     """The tables whose times decide which rows lie in a window of the target."""
     chains = [paths.chain(part, entity_table, db.schema) for part in found]
     return sorted({window_time(chain, db).tables[-1] for chain in chains})
-
-
-def _extreme(db: Database, table: str, which: str) -> pd.Timestamp | None:
-    found = db.query(
-        f'SELECT {which}("_time") FROM {db.relation(table, [])} WHERE isfinite("_time")'
-    )[0][0]
-    return None if found is None else pd.Timestamp(found)
 
 
 def _choices(db: Database, query: PredictiveQuery) -> Candidates | None:
