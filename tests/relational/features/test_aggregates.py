@@ -86,6 +86,24 @@ def test_windows_and_whole_history_are_what_pandas_says(seed):
 
 @settings(**LIMITS)
 @given(st.integers(0, 10_000))
+def test_shares_are_the_means_of_ones_and_zeros_to_the_bit(seed):
+    _, time, values, offsets = rows(seed)
+    who, until = seeds(seed)
+    truths = values > 0.3
+    begin, end = aggregates.visible_rows(offsets, time, who, until)
+    starts = aggregates.row_starts(begin, end, np.array([1, 3, 7]))
+    order = np.lexsort((end, begin))
+    numbers = truths.astype(np.float64)
+    windows = aggregates.nested_windows(numbers, end, starts)
+    whole = aggregates.whole_history(numbers, begin, end, order, 0.8)
+    shares = aggregates.nested_shares(truths, end, starts)
+    both = aggregates.whole_shares(truths, begin, end, order, 0.8)
+    assert np.array_equal(shares, windows[:, :, 1], equal_nan=True)
+    assert np.array_equal(both, whole[:, [1, 7]], equal_nan=True)
+
+
+@settings(**LIMITS)
+@given(st.integers(0, 10_000))
 def test_distinct_values_and_runs_agree_with_sets(seed):
     _, time, _, offsets = rows(seed)
     codes = np.random.default_rng(seed).integers(-1, 3, len(time))

@@ -8,6 +8,7 @@ from tests.relational.features.stores import START, frames, opened
 from tests.relational.features.test_plan import plan_of
 
 from benthic.relational.features.computation import Computation
+from benthic.relational.features.event_store import EventStore
 from benthic.relational.features.events import Moments, entity_hashes
 from benthic.relational.features.row_texts import RowTexts
 from benthic.relational.features.text_vectors import HashedWords
@@ -21,7 +22,7 @@ def computed(tables, days=150):
         entity_hashes(db, "people", pd.Series(range(6))), anchors, anchors
     )
     texts = RowTexts(db, HashedWords())
-    return Computation(db, plan_of(db), texts), moments
+    return Computation(EventStore(db), plan_of(db), texts), moments
 
 
 def test_each_feature_has_a_value_for_each_seed_and_a_name_of_its_own():

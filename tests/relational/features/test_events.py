@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from tests.relational.features.stores import START, frames, opened
 
+from benthic.relational.features import events
 from benthic.relational.features.columns import readable_columns
 from benthic.relational.features.events import (
     entity_hashes,
@@ -53,10 +54,21 @@ def test_a_sample_holds_raw_values_of_the_newest_rows():
     assert found["time"].is_monotonic_decreasing
 
 
+def test_a_sample_of_a_large_table_is_that_of_all_its_rows(monkeypatch):
+    until = START + pd.Timedelta(days=180)
+    given = loaded(frames(4, visits=300), until)
+    monkeypatch.setattr(events, "_SAMPLE_ROWS", 20)
+    whole = raw_sample(*given)
+    monkeypatch.setattr(events, "_LARGE", 100)
+    pd.testing.assert_frame_equal(raw_sample(*given), whole)
+    monkeypatch.setattr(events, "_SAMPLE_ROWS", 1_000)
+    assert len(raw_sample(*given)) > 20
+
+
 def test_an_unknown_key_has_no_position():
-    events = sorted_events(np.array([5, 3, 5]), np.array([2, 9, 1]), {})
-    assert events.times.tolist() == [9, 1, 2]
-    assert events.positions(np.array([3, 4, 5, 9])).tolist() == [0, -1, 1, -1]
+    found = sorted_events(np.array([5, 3, 5]), np.array([2, 9, 1]), {})
+    assert found.times.tolist() == [9, 1, 2]
+    assert found.positions(np.array([3, 4, 5, 9])).tolist() == [0, -1, 1, -1]
     nothing = sorted_events(np.empty(0, np.int64), np.empty(0, np.int64), {})
     assert nothing.positions(np.array([3])).tolist() == [-1]
 
@@ -66,5 +78,5 @@ def test_a_category_hashes_like_the_text_of_its_column():
     path = own_paths(db.schema, "people", 1)[0]
     readings = readable_columns(db.schema, "visits", ("person_id",))
     keys = np.unique(entity_hashes(db, "people", pd.Series(range(6))))
-    events = load_events(db, path, readings, keys, 2**60)
-    assert set(events.codes("kind")) == set(text_hashes(db, ["x", "y", "z"]).values())
+    found = load_events(db, path, readings, keys, 2**60)
+    assert set(found.codes("kind")) == set(text_hashes(db, ["x", "y", "z"]).values())

@@ -7,6 +7,7 @@ import json
 import pandas as pd
 from tests.relational.features.stores import START, frames, opened
 
+from benthic.relational.features.event_store import EventStore
 from benthic.relational.features.events import Moments, entity_hashes
 from benthic.relational.features.fitting import make_plan
 from benthic.relational.features.plan import FeaturePlan
@@ -21,7 +22,7 @@ def plan_of(db):
     anchors = times.astype("int64")
     moments = Moments(keys, anchors, anchors)
     texts = RowTexts(db, HashedWords())
-    return make_plan(db, "people", "person_id", 2, moments, 30 * DAY, texts)
+    return make_plan(EventStore(db), "people", "person_id", 2, moments, 30 * DAY, texts)
 
 
 def test_a_plan_comes_back_from_json():

@@ -219,6 +219,38 @@ def test_chunks_change_nothing():
     assert _same(small.transform(train), fitted(tables, train).transform(train))
 
 
+def test_an_announcement_changes_nothing():
+    tables = frames(1)
+    made = fitted(tables, seeds(tables, [40, 80, 120]))
+    asked = seeds(tables, [150]).drop(columns="label")
+    parts = [asked.iloc[start : start + 2] for start in (0, 2, 4)]
+    apart = [made.transform(part, cohort=asked) for part in parts]
+    made.announce(asked)
+    announced = [made.transform(part, cohort=asked) for part in parts]
+    made.announce(asked.iloc[:0])
+    assert all(map(_same, apart, announced))
+
+
+def test_another_cohort_and_other_labels_are_not_mistaken_for_the_last():
+    tables = frames(2)
+    made = fitted(tables, seeds(tables, [40, 80, 120]))
+    asked = seeds(tables, [150])
+    few, many = asked.iloc[:2], asked
+    new = asked.assign(observed_at=START + pd.Timedelta(days=150))
+    later = seeds(tables, [180])
+    fresh = RelationalFeatures.from_state(opened(tables), made.state())
+    calls = [
+        {"cohort": many},
+        {"cohort": few},
+        {"cohort": many, "history": new},
+        {"cohort": many, "history": new.assign(label=~new["label"])},
+        {"cohort": many},
+    ]
+    for call in calls:
+        assert _same(made.transform(later, **call), fresh.transform(later, **call))
+        fresh = RelationalFeatures.from_state(opened(tables), made.state())
+
+
 def test_the_state_is_json_and_comes_back():
     tables = frames(10)
     train = seeds(tables, [40, 80, 120])

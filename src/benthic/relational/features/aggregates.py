@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Truths = NDArray[np.bool_]
 
 
 @njit(cache=True, nogil=True)
@@ -168,6 +169,70 @@ def whole_history(
             out[i, 7] = total / weight
         if count > 1:
             out[i, 2] = np.sqrt(square / (count - 1))
+    return out
+
+
+@njit(cache=True, nogil=True)
+@no_type_check  # numba compiles the function itself, not what tests wrap it in
+def nested_shares(
+    truths: Truths, end: Ints, starts: Ints
+) -> Floats:  # pragma: no cover
+    """Share of rows where something is true, in nested windows; NaN without rows.
+
+    The mean of ``nested_windows`` by the same steps, to the bit. Result: [N, windows].
+
+    Args:
+        truths: One truth per row.
+        end: One past the last row of all windows of a seed.
+        starts: First row of each window, descending along the second axis.
+    """
+    out = np.full(starts.shape, np.nan)
+    for i in range(len(end)):
+        count, mean = 0, 0.0
+        row = end[i] - 1
+        for j in range(starts.shape[1]):
+            while row >= starts[i, j]:
+                count += 1
+                mean += (1.0 * truths[row] - mean) / count
+                row -= 1
+            if count:
+                out[i, j] = mean
+    return out
+
+
+@njit(cache=True, nogil=True)
+@no_type_check  # numba compiles the function itself, not what tests wrap it in
+def whole_shares(
+    truths: Truths, begin: Ints, end: Ints, order: Ints, decay: float
+) -> Floats:  # pragma: no cover
+    """Share and decayed share of all rows where something is true. Result: [N, 2].
+
+    Mean and decayed mean of ``whole_history`` by the same steps, to the bit.
+
+    Args:
+        truths: One truth per row.
+        begin: First row of each seed.
+        end: One past its last row.
+        order: Seeds sorted by (begin, end).
+        decay: Weight of the past in the decayed share, per row.
+    """
+    out = np.full((len(end), 2), np.nan)
+    key = row = -1
+    count, mean, weight, total = 0, 0.0, 0.0, 0.0
+    for i in order:
+        if begin[i] != key or row > end[i]:
+            key = row = begin[i]
+            count, mean, weight, total = 0, 0.0, 0.0, 0.0
+        while row < end[i]:
+            value = 1.0 * truths[row]
+            row += 1
+            count += 1
+            mean += (value - mean) / count
+            weight = decay * weight + 1.0
+            total = decay * total + value
+        if count:
+            out[i, 0] = mean
+            out[i, 1] = total / weight
     return out
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from benthic.relational.database import Database
 from benthic.relational.features.columns import Reading
-from benthic.relational.features.events import Ints, Moments, load_events, text_hashes
+from benthic.relational.features.event_store import EventStore
+from benthic.relational.features.events import Ints, Moments, text_hashes
 from benthic.relational.features.feature import feature
 from benthic.relational.features.history import LabelHistory, history_features
 from benthic.relational.features.path_features import (
@@ -37,18 +38,23 @@ class Computation:
     """Computes a plan's features.
 
     Args:
-        db: The database.
+        store: Gives the rows.
         plan: What to compute.
         texts: Reads the texts of rows.
         latest: Rows later than this do not exist (the frozen cut); None without one.
     """
 
-    db: Database
+    store: EventStore
     plan: FeaturePlan
     texts: RowTexts
     latest: int | None = None
     _hashes: dict[str, int] | None = None
     _days: dict[str, Days] = field(default_factory=dict)
+
+    @property
+    def db(self) -> Database:
+        """The database."""
+        return self.store.db
 
     @property
     def hashes(self) -> dict[str, int]:
@@ -99,15 +105,14 @@ class Computation:
         """
         codes: dict[str, Ints] = {}
         for plan in (self.plan.row, *self.plan.own):
-            if categories := tuple(r for r in plan.readings if r.is_category):
-                slim = PathPlan(plan.path, categories, plan.windows)
-                codes.update(_last_codes(slim, self._view(slim, moments)))
+            if any(reading.is_category for reading in plan.readings):
+                codes.update(_last_codes(plan, self._view(plan, moments)))
         return codes
 
     def _view(self, plan: PathPlan, moments: Moments) -> View:
         keys = np.unique(moments.keys)
         until = int(moments.until.max()) if len(moments) else 0
-        events = load_events(self.db, plan.path, plan.readings, keys[keys >= 0], until)
+        events = self.store.events(plan.path, plan.readings, keys[keys >= 0], until)
         return view(events, moments, plan.windows)
 
     def _texts(self, plan: PathPlan, seen: View) -> Named:
@@ -128,7 +133,7 @@ class Computation:
                 for rank, value in enumerate(reading.common):
                     values[last == self.hashes[value]] = rank
             else:
-                values = row.at_last(row.events.numbers(reading.name), np.nan)
+                values = row.at_last(row.events.numbers(reading.name))
             if _is_time(reading):
                 made = feature(
                     plan.path.table, name, plan.path.table, reading.name, "days ago"

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from benthic.relational.database import Database
 from benthic.relational.features.columns import Reading
 from benthic.relational.features.paths import Path
-from benthic.relational.features.row_source import key_hash, row_source, typed_key
+from benthic.relational.features.row_order import row_places
+from benthic.relational.features.row_source import (
+    is_timed,
+    key_hash,
+    row_source,
+    typed_key,
+)
+from benthic.relational.schema import SType
 from benthic.relational.sources.source import reading
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 ROW = "_row"
-"""Name among an event's values of the number of its row."""
+"""Name among an event's values of the number of its row, where its table has texts."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,14 @@ class Events:
     offsets: Ints
     times: Ints
     values: Mapping[str, NDArray[np.generic]]
+    _dense: dict[str, tuple[Ints, int]] = field(default_factory=dict, compare=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that they take."""
+        dense = (codes for codes, _ in self._dense.values())
+        arrays = (self.keys, self.offsets, self.times, *self.values.values(), *dense)
+        return sum(array.nbytes for array in arrays)
 
     def numbers(self, name: str) -> Floats:
         """A reading as floating point, NaN where missing."""
@@ -72,6 +89,20 @@ class Events:
     def codes(self, name: str) -> Ints:
         """A reading as hashes, -1 where missing."""
         return np.asarray(self.values[name], np.int64)
+
+    def dense_codes(self, name: str) -> tuple[Ints, int]:
+        """A reading as numbers from 0, -1 where missing, and how many there are.
+
+        Args:
+            name: Name of the reading.
+        """
+        if name not in self._dense:
+            raw = self.codes(name)
+            codes, kinds = pd.factorize(raw)
+            if (kinds < 0).any():
+                codes[raw < 0] = -1
+            self._dense[name] = codes, len(kinds)
+        return self._dense[name]
 
     def positions(self, keys: Ints) -> Ints:
         """Index of each key in ``keys``; -1 where it has no rows.
@@ -113,24 +144,58 @@ def load_events(
     """
     source = row_source(db, path, readings)
     columns = "".join(f", {sql} AS v{i}" for i, sql in enumerate(source.values))
-    asked = pd.DataFrame({"key": keys})
-    found = _select(
-        db,
-        asked,
-        f"SELECT {source.key} AS k, {source.at} AS a{columns}, t0._row AS r"
-        f" FROM {source.tables}"
+    # DuckDB's sort of millions of rows costs more than all else together.
+    query = (
+        f"SELECT CAST(asked.place AS INTEGER) AS k, {source.at} AS a, t0._row AS r"
+        f"{columns} FROM {source.tables}"
+        f" JOIN benthic_asked asked ON asked.key = {source.key}"
         f" WHERE {source.condition} AND {source.at} <= {until}"
-        f" AND {source.key} IN (SELECT key FROM benthic_asked)"
-        " ORDER BY k, a, r",
     )
+    asked = pd.DataFrame({"key": keys, "place": np.arange(len(keys))})
+    with asked_values(db, asked), reading(db.title):
+        table = db.connection.sql(query).to_arrow_table()
+    found = dict(zip(table.column_names, table.columns, strict=True))
+    del table  # each column is let go once it is placed
+    times, numbers = found.pop("a").to_numpy(), found.pop("r").to_numpy()
+    offsets, places = row_places(found.pop("k").to_numpy(), times, numbers, len(keys))
+    has_rows = np.diff(offsets) > 0
     values = {
-        reading.name: _filled(found[f"v{i}"], reading)
+        reading.name: _placed(found.pop(f"v{i}"), places, reading)
         for i, reading in enumerate(readings)
     }
-    values[ROW] = np.asarray(found["r"], np.int64)
-    return _grouped(
-        np.asarray(found["k"], np.int64), np.asarray(found["a"], np.int64), values
+    if _has_texts(db, path.table):
+        values[ROW] = _scattered(numbers, places)
+    return Events(
+        keys[has_rows],
+        np.append(offsets[:-1][has_rows], len(times)).astype(np.int64),
+        _scattered(times, places),
+        values,
     )
+
+
+def _has_texts(db: Database, table: str) -> bool:
+    columns = db.schema.tables[table].columns.values()
+    return any(column.stype is SType.text for column in columns)
+
+
+def _scattered(values: Ints, places: Ints) -> Ints:
+    placed = np.empty_like(values)
+    placed[places] = values
+    return placed
+
+
+def _placed(
+    column: pa.ChunkedArray, places: Ints, reading: Reading
+) -> NDArray[np.generic]:
+    placed = np.empty(len(places), np.int64 if reading.is_category else np.float64)
+    start = 0
+    for chunk in column.chunks:
+        end = start + len(chunk)
+        placed[places[start:end]] = chunk.to_numpy(zero_copy_only=False)
+        start = end
+    if not reading.is_category:
+        placed[np.isinf(placed)] = np.nan
+    return placed
 
 
 def entity_hashes(db: Database, table: str, values: pd.Series) -> Ints:
@@ -178,21 +243,43 @@ def raw_sample(
     """
     source = row_source(db, path, readings)
     columns = "".join(f", {sql} AS v{i}" for i, sql in enumerate(source.raw))
-    found = _select(
-        db,
-        pd.DataFrame({"key": keys}),
-        f"SELECT {source.key} AS k, {source.at} AS a{columns} FROM {source.tables}"
-        f" WHERE {source.condition} AND {source.at} <= {until}"
-        f" AND {source.key} IN (SELECT key FROM benthic_asked)"
-        f" ORDER BY a DESC, k, t0._row LIMIT {_SAMPLE_ROWS}",
-    )
+    found: dict[str, NDArray[np.generic]] = {}
+    for since in _moments_back(db, path, until):
+        found = _select(
+            db,
+            pd.DataFrame({"key": keys}),
+            f"SELECT {source.key} AS k, {source.at} AS a{columns} FROM {source.tables}"
+            f" WHERE {source.condition} AND {source.at} BETWEEN {since} AND {until}"
+            f" AND {source.key} IN (SELECT key FROM benthic_asked)"
+            f" ORDER BY a DESC, k, t0._row LIMIT {_SAMPLE_ROWS}",
+        )
+        if len(found["k"]) == _SAMPLE_ROWS:
+            break
     names = ["key", "time", *(reading.name for reading in readings)]
     return pd.DataFrame(
         {n: pd.Series(v) for n, v in zip(names, found.values(), strict=True)}
     )
 
 
+def _moments_back(db: Database, path: Path, until: int) -> Iterator[int]:
+    """Where to begin to look for the newest rows: a part of a large table may do.
+
+    To keep the newest of rows that come in order of time is to keep them all once.
+    """
+    facts = db.schema.tables[path.table]
+    if facts.num_rows > _LARGE and is_timed(db.schema, path.table):
+        span = db.time_span(path.table)
+        first = until if span is None else _microseconds(span[0])
+        yield from (until - (until - first) // part for part in (16, 4))
+    yield -(2**63) + 1
+
+
+def _microseconds(time: dt.datetime) -> int:
+    return (time - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1)
+
+
 _SAMPLE_ROWS = 200_000
+_LARGE = 1_000_000
 
 
 def _select(
@@ -215,14 +302,6 @@ def asked_values(db: Database, asked: pd.DataFrame) -> Iterator[None]:
         yield
     finally:
         db.connection.unregister("benthic_asked")
-
-
-def _filled(values: NDArray[np.generic], reading: Reading) -> NDArray[np.generic]:
-    if reading.is_category:
-        return np.asarray(values, np.int64)
-    numbers = np.ma.filled(np.ma.asarray(values, np.float64), np.nan)
-    numbers[~np.isfinite(numbers)] = np.nan
-    return numbers
 
 
 def _grouped(

@@ -10,6 +10,7 @@ import pandas as pd
 from benthic.relational.database import Database
 from benthic.relational.features.columns import readable_columns
 from benthic.relational.features.computation import Computation
+from benthic.relational.features.event_store import EventStore
 from benthic.relational.features.events import Floats, Ints, Moments, raw_sample
 from benthic.relational.features.history import LabelHistory
 from benthic.relational.features.path_features import PathPlan
@@ -35,7 +36,7 @@ _SAME_PARENT = 0.75
 
 
 def make_plan(
-    db: Database,
+    store: EventStore,
     entity_table: str,
     entity_col: str,
     num_hops: int,
@@ -47,7 +48,7 @@ def make_plan(
     """The plan for some training seeds, without rates: those need the plan itself.
 
     Args:
-        db: The database.
+        store: Gives the rows.
         entity_table: Where the entities are.
         entity_col: Its key.
         num_hops: Longest path.
@@ -56,7 +57,7 @@ def make_plan(
         texts: Reads the texts of rows.
         labels: Of the seeds, ``[N, targets]``.
     """
-    until = int(moments.until.max())
+    db, until = store.db, int(moments.until.max())
     keys = _some(moments.keys)
     sample = TextSample.of(moments, labels, keys)
     row = _row_plan(db, entity_table, keys, until)
@@ -81,7 +82,7 @@ def make_plan(
             for text in fit_row_texts(db, path, sample, texts.vectors)
         ),
     )
-    computation = Computation(db, plan, texts)
+    computation = Computation(store, plan, texts)
     neighbors = tuple(_neighbors(computation, num_hops, moments, until))
     return FeaturePlan(**{**plan.__dict__, "neighbors": neighbors})
 
@@ -156,12 +157,15 @@ def _neighbors(
     computation: Computation, num_hops: int, moments: Moments, until: int
 ) -> Iterator[PathPlan]:
     db, plan = computation.db, computation.plan
+    paths = neighbor_paths(db.schema, plan.entity_table, num_hops)
+    if not paths:
+        return
     rows = np.linspace(0, len(moments) - 1, min(len(moments), _SAMPLE_KEYS)).astype(
         np.int64
     )
     codes = computation.groups_of(moments.part(rows))
     followed: list[tuple[str, Ints]] = []
-    for path in neighbor_paths(db.schema, plan.entity_table, num_hops):
+    for path in paths:
         keys = codes.get(path.key_name)
         if keys is None or _is_followed(str(path.chain), keys, followed):
             continue

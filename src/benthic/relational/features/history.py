@@ -48,6 +48,11 @@ class LabelHistory:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @property
+    def arrays(self) -> tuple[NDArray[np.generic], ...]:
+        """All that they are made of."""
+        return self.keys, self.anchors, self.observed, self.labels
+
     def moments(self) -> Moments:
         """Who and when, at the anchors."""
         return Moments(self.keys, self.anchors, self.anchors)

@@ -16,6 +16,7 @@ from benthic.relational.features.feature import Feature, feature
 from benthic.relational.features.paths import Path
 from benthic.relational.features.windows import DAY, Windows
 
+Truths: TypeAlias = NDArray[np.bool_]
 Named: TypeAlias = Iterator[tuple[Feature, NDArray[np.floating]]]
 
 _COUNT, _MEAN, _STD, _MIN, _MAX = range(5)
@@ -23,7 +24,6 @@ _SPREAD = {"std": _STD, "min": _MIN, "max": _MAX}
 _WHOLE = {"mean": 1, "std": 2, "min": 3, "max": 4, "first": 5, "decayed mean": 7}
 _DECAY = 0.5 ** (1 / 5)
 _SLOPE_ROWS = 10
-_NO_TIMES = np.zeros(1, np.int64)
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,25 @@ class View:
         """Which seeds see no row."""
         return np.equal(self.end, self.begin)
 
-    def at_last(self, values: NDArray[np.generic], missing: float) -> Floats:
-        """A value of each seed's last row.
+    def at(self, values: NDArray[np.generic], rows: Ints) -> Floats:
+        """A value of one row of each seed, NaN where it sees none.
 
         Args:
             values: One per row.
-            missing: Where there is no row.
+            rows: A row of each seed.
         """
-        if not len(values):
-            return np.full(len(self.end), missing)
-        picked = np.asarray(values[np.maximum(self.end - 1, 0)], np.float64)
-        return np.where(self.is_empty, missing, picked)
+        found = np.full(len(self.end), np.nan)
+        some = ~self.is_empty
+        found[some] = values[rows[some]]
+        return found
+
+    def at_last(self, values: NDArray[np.generic]) -> Floats:
+        """A value of each seed's last row, NaN where it sees none.
+
+        Args:
+            values: One per row.
+        """
+        return self.at(values, self.end - 1)
 
     def last_codes(self, name: str) -> Ints:
         """A category of each seed's last row, -1 where there is none.
@@ -134,7 +142,7 @@ def path_features(plan: PathPlan, seen: View, hashes: Mapping[str, int]) -> Name
         if reading.is_category:
             yield from _category(plan, seen, reading, hashes)
         elif reading.key is not None:
-            last = seen.at_last(seen.events.numbers(reading.name), np.nan)
+            last = seen.at_last(seen.events.numbers(reading.name))
             yield plan.feature(reading.name, "last"), last
         else:
             yield from _number(plan, seen, reading)
@@ -152,7 +160,7 @@ def _rhythm(plan: PathPlan, seen: View) -> Named:
     if not plan.windows.times:
         return
     times = seen.events.times
-    last = seen.at_last(times, np.nan)
+    last = seen.at_last(times)
     yield plan.feature(None, "days since last"), (seen.moments.anchors - last) / DAY
     yield (
         plan.feature(None, "visible days since last"),
@@ -160,17 +168,14 @@ def _rhythm(plan: PathPlan, seen: View) -> Named:
     )
     if plan.brief:
         return
-    times = times if len(times) else _NO_TIMES  # then every seed is empty
-    first = np.where(
-        seen.is_empty, np.nan, times[np.minimum(seen.begin, len(times) - 1)]
-    )
+    first = seen.at(times, seen.begin)
     yield plan.feature(None, "days since first"), (seen.moments.anchors - first) / DAY
     yield plan.feature(None, "days from first to last"), (last - first) / DAY
     for j, (rows, name) in enumerate(
         zip(plan.windows.rows, plan.windows.row_names, strict=True)
     ):
         if rows > 1:
-            older = times[np.minimum(seen.rows[:, j], len(times) - 1)]
+            older = seen.at(times, seen.rows[:, j])
             gap = (last - older) / DAY / np.maximum(seen.end - seen.rows[:, j] - 1, 1)
             yield plan.feature(None, "mean gap in days", name), gap
 
@@ -216,29 +221,29 @@ def _trend(
     yield plan.feature(column, "slope", f"last {_SLOPE_ROWS}"), slope
 
 
-def _indicators(reading: Reading, values: Floats) -> Iterator[tuple[str, Floats]]:
+def _indicators(reading: Reading, values: Floats) -> Iterator[tuple[str, Truths]]:
     if reading.missing:
-        yield "missing", np.isnan(values).astype(np.float64)
+        yield "missing", np.isnan(values)
     for value in reading.common[:3]:
-        yield f"= {float(value):g}", (values == float(value)).astype(np.float64)
+        yield f"= {float(value):g}", values == float(value)
 
 
 def _shares(
-    plan: PathPlan, seen: View, column: str, indicators: Iterator[tuple[str, Floats]]
+    plan: PathPlan, seen: View, column: str, indicators: Iterator[tuple[str, Truths]]
 ) -> Named:
-    for what, values in indicators:
-        by_rows = aggregates.nested_windows(values, seen.end, seen.rows)
-        by_time = aggregates.nested_windows(values, seen.end, seen.times)
+    for what, truths in indicators:
+        by_rows = aggregates.nested_shares(truths, seen.end, seen.rows)
+        by_time = aggregates.nested_shares(truths, seen.end, seen.times)
         for j, name in enumerate(plan.windows.row_names):
             if plan.windows.rows[j] > 1:
-                yield plan.feature(column, f"share {what}", name), by_rows[:, j, _MEAN]
+                yield plan.feature(column, f"share {what}", name), by_rows[:, j]
         for j, name in enumerate(plan.windows.time_names):
-            yield plan.feature(column, f"share {what}", name), by_time[:, j, _MEAN]
-        whole = aggregates.whole_history(
-            values, seen.begin, seen.end, seen.order, _DECAY
+            yield plan.feature(column, f"share {what}", name), by_time[:, j]
+        whole = aggregates.whole_shares(
+            truths, seen.begin, seen.end, seen.order, _DECAY
         )
-        yield plan.feature(column, f"share {what}", "all"), whole[:, 1]
-        yield plan.feature(column, f"decayed share {what}", "all"), whole[:, 7]
+        yield plan.feature(column, f"share {what}", "all"), whole[:, 0]
+        yield plan.feature(column, f"decayed share {what}", "all"), whole[:, 1]
 
 
 def _category(
@@ -248,8 +253,7 @@ def _category(
     if reading.key is None:
         codes = seen.events.codes(reading.name)
         indicators = (
-            (f"= {value}", (codes == hashes[value]).astype(np.float64))
-            for value in reading.common
+            (f"= {value}", codes == hashes[value]) for value in reading.common
         )
         yield from _shares(plan, seen, reading.name, indicators)
     if plan.brief:
@@ -265,11 +269,9 @@ def _category(
 
 
 def _variety(plan: PathPlan, seen: View, column: str) -> Named:
-    raw = seen.events.codes(column)
-    kinds, codes = np.unique(raw, return_inverse=True)
-    codes = np.where(raw < 0, -1, codes)
+    codes, num_kinds = seen.events.dense_codes(column)
     starts = np.hstack([seen.rows, seen.begin[:, None]])
-    found = aggregates.distinct_values(codes, seen.end, starts, max(len(kinds), 1))
+    found = aggregates.distinct_values(codes, seen.end, starts, max(num_kinds, 1))
     for j, name in enumerate([*plan.windows.row_names, "all"]):
         if name not in ("last 1", "last 3"):
             yield plan.feature(column, "distinct", name), found[:, j]
@@ -278,12 +280,8 @@ def _variety(plan: PathPlan, seen: View, column: str) -> Named:
         plan.feature(column, "rows since change"),
         (seen.end - start).astype(np.float64),
     )
-    times = seen.events.times if len(codes) else _NO_TIMES
-    days = (seen.moments.until - times[np.minimum(start, len(times) - 1)]) / DAY
-    yield (
-        plan.feature(column, "days since change"),
-        np.where(seen.is_empty, np.nan, days),
-    )
+    days = (seen.moments.until - seen.at(seen.events.times, start)) / DAY
+    yield plan.feature(column, "days since change"), days
 
 
 def plan_to_json(plan: PathPlan) -> Json:

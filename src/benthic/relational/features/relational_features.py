@@ -13,6 +13,7 @@ from benthic.relational.database import Database
 from benthic.relational.features.cohort import cohort_features, standings, strongest
 from benthic.relational.features.columns import Json
 from benthic.relational.features.computation import Computation
+from benthic.relational.features.event_store import EventStore
 from benthic.relational.features.events import (
     Floats,
     Ints,
@@ -23,8 +24,15 @@ from benthic.relational.features.events import (
 from benthic.relational.features.feature import Feature
 from benthic.relational.features.fitting import group_weights, informative, make_plan
 from benthic.relational.features.history import LabelHistory, label_columns, targets_of
+from benthic.relational.features.latest import Latest
 from benthic.relational.features.plan import FeaturePlan
 from benthic.relational.features.row_texts import RowTexts
+from benthic.relational.features.seeds import (
+    microsecond,
+    microseconds,
+    moments_of,
+    seed_history,
+)
 from benthic.relational.features.text_encoder import SentenceEncoder
 from benthic.relational.features.text_vectors import HashedWords
 
@@ -78,6 +86,7 @@ class RelationalFeatures:
         self._groups: dict[str, Ints] = {}
         self._sources: list[Feature] = []
         self._computed: list[Feature] = []
+        self._forget()
 
     def fit(
         self,
@@ -98,11 +107,12 @@ class RelationalFeatures:
         """
         moments = self._moments(seeds)
         self._texts = RowTexts(self.db, self._texts.vectors)
-        length = (
-            None if horizon is None else int(horizon / dt.timedelta(microseconds=1))
-        )
+        length = None if horizon is None else horizon // dt.timedelta(microseconds=1)
+        self._forget()
+        # In the order in which they are computed, chunk by chunk.
+        self._announce(np.unique(moments.keys), moments)
         self._plan = make_plan(
-            self.db,
+            self._store,
             self.entity_table,
             self.entity_col,
             self.num_hops,
@@ -111,7 +121,7 @@ class RelationalFeatures:
             self._texts,
             _labels(seeds),
         )
-        past = history if history is not None else _seed_history(seeds, horizon)
+        past = history if history is not None else seed_history(seeds, horizon)
         self._history = (
             None
             if past is None
@@ -123,6 +133,29 @@ class RelationalFeatures:
         )
         self._choose(moments.part(rows), seeds.iloc[rows], self._history)
         return self
+
+    def _forget(self) -> None:
+        self._store = EventStore(self.db)
+        self._made: Computation | None = None
+        self._known: Latest[tuple[LabelHistory, dict[str, Ints]]] = Latest()
+        self._reference: Latest[NDArray[np.float32]] = Latest()
+
+    def announce(self, seeds: pd.DataFrame) -> None:
+        """Says which seeds ``transform`` will be given, in parts, in this order.
+
+        Rows of many are then read at once, as far as memory allows: else each part
+        would search all rows of the database for its own. None at all gives the
+        memory back.
+
+        Args:
+            seeds: ``entity`` and ``anchor_time``.
+        """
+        moments = self._moments(seeds)
+        self._announce(np.asarray(pd.unique(moments.keys)), moments)
+
+    def _announce(self, keys: Ints, moments: Moments) -> None:
+        until = int(moments.until.max()) if len(moments) else 0
+        self._store.announce(keys[keys >= 0], until)
 
     def transform(
         self,
@@ -145,12 +178,10 @@ class RelationalFeatures:
         moments = self._moments(seeds)
         past, groups = self._known_labels(history)
         values = self._compute(moments, past, groups)
-        names = [f.name for f in self._computed]
         standing = self._standings(values, moments, cohort, past, groups)
         everything = np.hstack([values, standing])
-        columns = [*names, *(f.name for f in cohort_features(self._sources))]
-        frame = pd.DataFrame(everything, columns=columns, index=seeds.index, copy=False)
-        return frame[[f.name for f in self.features]]
+        names = [f.name for f in self.features]
+        return pd.DataFrame(everything, columns=names, index=seeds.index, copy=False)
 
     def state(self) -> Json:
         """All that ``fit`` learned, as JSON."""
@@ -222,29 +253,16 @@ class RelationalFeatures:
         return self._plan
 
     def _computation(self) -> Computation:
-        latest = (
-            None if self.cutoff is None else _microseconds(pd.Series([self.cutoff]))[0]
-        )
-        return Computation(
-            self.db,
-            self._fitted(),
-            self._texts,
-            None if latest is None else int(latest),
-        )
+        plan = self._fitted()
+        if self._made is None or self._made.plan is not plan:
+            latest = None if self.cutoff is None else microsecond(self.cutoff)
+            self._made = Computation(self._store, plan, self._texts, latest)
+        return self._made
 
     def _moments(self, seeds: pd.DataFrame) -> Moments:
-        for column in ("entity", "anchor_time"):
-            if column not in seeds:
-                found = ", ".join(map(str, seeds.columns)) or "no columns"
-                raise InputError("seeds", found, f"give a column {column}")
-        anchors = _microseconds(seeds["anchor_time"])
-        until = anchors - 1 if self.strict else anchors
-        if "cut_time" in seeds:
-            until = np.minimum(until, _microseconds(seeds["cut_time"]))
-        if self.cutoff is not None:
-            until = np.minimum(until, _microseconds(pd.Series([self.cutoff]))[0])
-        keys = entity_hashes(self.db, self.entity_table, seeds["entity"])
-        return Moments(keys, anchors, until)
+        return moments_of(
+            self.db, self.entity_table, seeds, cutoff=self.cutoff, strict=self.strict
+        )
 
     def _label_history(
         self, past: pd.DataFrame, targets: tuple[str, ...]
@@ -252,8 +270,8 @@ class RelationalFeatures:
         known = past[past["label"].notna()]
         return LabelHistory(
             entity_hashes(self.db, self.entity_table, known["entity"]),
-            _microseconds(known["anchor_time"]),
-            _microseconds(known["observed_at"]),
+            microseconds(known["anchor_time"]),
+            microseconds(known["observed_at"]),
             label_columns(known["label"], targets),
             targets,
         )
@@ -279,13 +297,17 @@ class RelationalFeatures:
     ) -> tuple[LabelHistory | None, dict[str, Ints]]:
         if history is None or self._history is None:
             return self._history, self._groups
-        new = self._label_history(history, self._history.targets)
-        codes = self._group_codes(new)
-        groups = {
-            name: np.concatenate([old, codes[name]])
-            for name, old in self._groups.items()
-        }
-        return self._history.joined(new), groups
+        past, new = self._history, self._label_history(history, self._history.targets)
+
+        def joined() -> tuple[LabelHistory, dict[str, Ints]]:
+            codes = self._group_codes(new)
+            groups = {
+                name: np.concatenate([old, codes[name]])
+                for name, old in self._groups.items()
+            }
+            return past.joined(new), groups
+
+        return self._known(new.arrays, joined)
 
     def _choose(
         self, moments: Moments, seeds: pd.DataFrame, history: LabelHistory | None
@@ -344,7 +366,12 @@ class RelationalFeatures:
             reference, others = values, moments
         else:
             others = self._moments(cohort)
-            reference = self._compute(others, history, groups)
+            known = () if history is None else history.arrays
+            # One cohort serves all parts of the seeds.
+            reference = self._reference(
+                (others.keys, others.anchors, others.until, *known),
+                lambda: self._compute(others, history, groups),
+            )
         both = pd.DataFrame(
             {
                 "anchor": np.concatenate([moments.anchors, others.anchors]),
@@ -370,28 +397,3 @@ def _sample_hash(db: Database) -> int:
 
 def _names(features: list[Feature]) -> dict[str, int]:
     return {f.name: i for i, f in enumerate(features)}
-
-
-def _microseconds(times: pd.Series) -> Ints:
-    stamps = pd.to_datetime(times)
-    if stamps.isna().any():
-        raise InputError(
-            "anchor_time",
-            f"{int(stamps.isna().sum())} missing times",
-            "give a time for each seed",
-        )
-    if stamps.dt.tz is not None:
-        stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
-    return np.asarray(stamps.to_numpy("datetime64[us]"), np.int64)
-
-
-def _seed_history(
-    seeds: pd.DataFrame, horizon: dt.timedelta | None
-) -> pd.DataFrame | None:
-    if horizon is None or not horizon or "label" not in seeds:
-        return None
-    past = seeds.drop_duplicates(["entity", "anchor_time"])[
-        ["entity", "anchor_time", "label"]
-    ]
-    observed = pd.to_datetime(past["anchor_time"]) + pd.Timedelta(horizon)
-    return past.assign(observed_at=observed)
