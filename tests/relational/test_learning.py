@@ -4,9 +4,16 @@ import pandas as pd
 import pytest
 from tests.relational.market import CHURN, SPEND, market_frames
 
+from benthic.relational import learning
 from benthic.relational.database import Database
 from benthic.relational.engines import FeaturesEngine, Options
-from benthic.relational.learning import for_each, learn, numbered, with_frames
+from benthic.relational.learning import (
+    asked_in_parts,
+    for_each,
+    learn,
+    numbered,
+    with_frames,
+)
 from benthic.relational.query import PredictiveQuery
 from benthic.relational.task import make_task
 
@@ -48,6 +55,36 @@ def test_a_seed_is_asked_once_for_each_timeframe():
     assert with_frames(seeds, 3)[["entity", "frame"]].values.tolist() == [
         [entity, frame] for entity in "ab" for frame in range(3)
     ]
+
+
+def test_many_entities_are_announced_before_their_parts_and_given_up_after(
+    db, monkeypatch
+):
+    monkeypatch.setattr(learning, "CHUNK_ROWS", 8)
+    monkeypatch.setattr(learning, "_ANNOUNCED", 20)
+    task = make_task(db, CHURN, anchor_time="2025-11-01")
+    everybody = task.now()["entity"].tolist()
+    told: list[list[int]] = []
+    asked: list[int] = []
+    for part in asked_in_parts(
+        task, lambda seeds: told.append(seeds["entity"].tolist())
+    ):
+        assert len(part) <= 8
+        asked += part["entity"].tolist()
+        assert asked[-1] in told[-1]
+
+    assert asked == everybody
+    assert [entity for many in told for entity in many] == everybody
+    assert told[-1] == []
+
+
+def test_few_entities_are_not_announced(db):
+    task = make_task(db, CHURN, anchor_time="2025-11-01")
+    told: list[pd.DataFrame] = []
+    parts = list(asked_in_parts(task, told.append))
+
+    assert [len(part) for part in parts] == [task.count("now")]
+    assert told == []
 
 
 def test_the_engine_that_learned_answers_the_query(db):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,10 @@ from benthic.relational.engines import (
 from benthic.relational.progress import silent
 from benthic.relational.query import PredictiveQuery
 from benthic.relational.task import Task
+from benthic.relational.task.example_table import CHUNK_ROWS
+
+_ANNOUNCED = 1_000_000
+"""Entities whose rows are read together, if memory allows."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,28 @@ def numbered(examples: pd.DataFrame, task: Task) -> pd.DataFrame:
     if task.horizon is not None and task.num_frames == 1:
         shown = shown.assign(observed_at=task.observed_at(shown["anchor_time"]))
     return shown
+
+
+def asked_in_parts(
+    task: Task, announce: Callable[[pd.DataFrame], None]
+) -> Iterator[pd.DataFrame]:
+    """The entities to predict, a part at a time, many of them announced together.
+
+    Args:
+        task: Whom it is asked about.
+        announce: Told of many before their parts come, and of none at the end.
+    """
+    if task.count("now") <= CHUNK_ROWS:
+        yield from task.seeds("now")
+        return
+    try:
+        for many in task.seeds("now", _ANNOUNCED):
+            announce(many)
+            for start in range(0, len(many), CHUNK_ROWS):
+                part = many.iloc[start : start + CHUNK_ROWS]
+                yield part.reset_index(drop=True)
+    finally:
+        announce(pd.DataFrame({"entity": [], "anchor_time": []}))
 
 
 def with_frames(seeds: pd.DataFrame, num_frames: int) -> pd.DataFrame:

@@ -20,7 +20,14 @@ from benthic.relational.engines.folder import MARK, whole_folder
 from benthic.relational.explaining import explain_entity, explain_query
 from benthic.relational.explanation import Explanation
 from benthic.relational.judging import Evaluation, judge
-from benthic.relational.learning import Fitted, for_each, learn, numbered, with_frames
+from benthic.relational.learning import (
+    Fitted,
+    asked_in_parts,
+    for_each,
+    learn,
+    numbered,
+    with_frames,
+)
 from benthic.relational.progress import silent
 from benthic.relational.query import PredictiveQuery
 from benthic.relational.schema_change import schema_changes, written_schema
@@ -125,7 +132,7 @@ class Predictor:
         engine = self._answering(task).engine
         cohort = self._cohort(task, anchor_time)
         total, done = task.count("now"), 0
-        for seeds in task.seeds("now"):
+        for seeds in asked_in_parts(task, engine.announce):
             asked = with_frames(seeds, task.num_frames)
             known = asked[["entity", "anchor_time", *_frame(asked)]]
             found = engine.predict(known, cohort=cohort)

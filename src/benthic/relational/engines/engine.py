@@ -147,6 +147,14 @@ class Engine(Protocol):
         """
         ...
 
+    def announce(self, seeds: pd.DataFrame) -> None:
+        """Says what will be predicted, in parts, in this order; nothing at the end.
+
+        Args:
+            seeds: As for :meth:`predict`.
+        """
+        ...
+
     def on(self, db: Database) -> Engine:
         """The same engine, reading another database of the same schema.
 

@@ -291,6 +291,14 @@ class FeaturesEngine:
             frame["lower"], frame["upper"] = self._interval(x, said)
         return frame
 
+    def announce(self, seeds: pd.DataFrame) -> None:
+        """Says what will be predicted, in parts, in this order; nothing at the end.
+
+        Args:
+            seeds: As for :meth:`predict`; their rows are read many at a time.
+        """
+        self._fitted()[0].features.announce(seeds)
+
     def on(self, db: Database) -> FeaturesEngine:
         """The same engine, reading another database of the same schema.
 

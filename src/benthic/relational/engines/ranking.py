@@ -360,6 +360,13 @@ class RankingEngine:
         names = [f"probability_{value}" for value in made.values[known]]
         return pd.DataFrame(table, columns=names, index=seeds.index)
 
+    def announce(self, seeds: pd.DataFrame) -> None:
+        """Nothing: each part's pairs are looked up by themselves.
+
+        Args:
+            seeds: As for :meth:`predict`.
+        """
+
     def on(self, db: Database) -> RankingEngine:
         """The same engine, reading another database of the same schema.
 
