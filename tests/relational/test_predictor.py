@@ -18,6 +18,7 @@ from tests.relational.market import (
 )
 
 from benthic.errors import InputError, QueryError
+from benthic.relational import predictor as predicting
 from benthic.relational.database import Database
 from benthic.relational.engines import Options
 from benthic.relational.predictor import Predictor
@@ -75,7 +76,9 @@ def test_a_number_comes_with_its_interval(spend):
     assert (found["prediction"] <= found["upper"]).all()
 
 
-def test_one_entity_is_answered_as_among_all(churn):
+@pytest.mark.parametrize("cohort", [16, 40])
+def test_one_entity_is_answered_as_among_all(churn, monkeypatch, cohort):
+    monkeypatch.setattr(predicting, "_COHORT", cohort)
     everybody = churn.predict(CHURN, anchor_time=AT).set_index("entity")
     one = churn.predict(named(CHURN, "= 7"), anchor_time=AT).set_index("entity")
 

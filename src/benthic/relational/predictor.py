@@ -35,8 +35,9 @@ from benthic.relational.task import Task, make_task
 
 AnchorTime = str | dt.datetime | None
 
-_COHORT = 1_000
-"""Entities that few, or one part of many, are compared with."""
+_COHORT = 10_000
+"""Entities that an entity is compared with, whether one is asked for or all: the same
+question has the same answer."""
 
 _FACTS = "predictor.json"
 
@@ -353,12 +354,10 @@ class Predictor:
         return fitted
 
     def _cohort(self, task: Task, anchor_time: AnchorTime) -> pd.DataFrame | None:
-        """Whom entities are compared with, where they are not all there at once."""
+        """Whom entities are compared with, where that is not one another."""
         query = task.query
         assert query is not None
-        if query.entities is None and task.count("now") <= len(
-            next(task.seeds("now"), ())
-        ):
+        if query.entities is None and task.count("now") <= _COHORT:
             return None
         everybody = make_task(
             self.db, for_each(query), anchor_time=anchor_time, test_anchors=0
