@@ -98,7 +98,7 @@ class Candidates:
         made: list[Feature] = []
         for one in self._tables:
             made += _own_columns(one, spans) if one.to_entity is not None else []
-            made += _common_columns(one, spans)
+            made += _shared_columns(one, spans)
         first = self._tables[0]
         assert first.to_entity is not None  # such tables come first
         alike = f"{Path(first.to_entity)}, of those who met the same"
@@ -233,7 +233,7 @@ def _own_columns(one: VisitTable, spans: list[str]) -> list[Feature]:
     ]
 
 
-def _common_columns(one: VisitTable, spans: list[str]) -> list[Feature]:
+def _shared_columns(one: VisitTable, spans: list[str]) -> list[Feature]:
     """What everybody met, in the order of :func:`_features`."""
     name, path = one.table, str(Path(one.to_value))
     return [
