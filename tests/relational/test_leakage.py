@@ -15,9 +15,9 @@ from tests.relational.market import CHANNEL, CHURN, NEXT, SPEND, market_frames
 
 from benthic.relational.database import Database
 from benthic.relational.engines import Options, Target, make_features_engine
-from benthic.relational.engines import ranking as ranking_engine
-from benthic.relational.engines import search as searching
 from benthic.relational.predictor import Predictor
+
+pytestmark = pytest.mark.usefixtures("few_rounds")
 
 QUERIES = {
     "binary": CHURN,
@@ -29,15 +29,6 @@ QUERIES = {
 }
 AT = pd.Timestamp("2025-10-15 12:00")
 QUICK = Options(num_models=1, num_hops=2, num_lags=1)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def short():
-    """Few rounds: what is read matters here, not how well it is learned."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(searching, "_MOST_ROUNDS", 4)
-        patch.setattr(ranking_engine, "_ROUNDS", 8)
-        yield
 
 
 def shops(seed):

@@ -26,23 +26,14 @@ from benthic.relational.engines import (
     Target,
     make_features_engine,
 )
-from benthic.relational.engines import ranking as ranking_engine
-from benthic.relational.engines import search as searching
 from benthic.relational.task import load_relbench_task
+
+pytestmark = pytest.mark.usefixtures("few_rounds")
 
 RACE = pd.Timestamp("2008-07-20 12:00")
 """When a race was held: there are rows at exactly this time."""
 
 TASKS = bench.TASKS
-
-
-@pytest.fixture(autouse=True, scope="module")
-def short():
-    """Few rounds: what is read matters here, not how well it is learned."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(searching, "_MOST_ROUNDS", 4)
-        patch.setattr(ranking_engine, "_ROUNDS", 8)
-        yield
 
 
 class Formula1:
@@ -108,7 +99,7 @@ def strictly(engine):
 
 
 @pytest.fixture(scope="module")
-def f1(short):
+def f1(few_rounds):
     return Formula1()
 
 

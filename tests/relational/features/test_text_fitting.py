@@ -28,6 +28,22 @@ def fitted(db, asked, labels=None):
     return list(fit_row_texts(db, PATH, sample, HashedWords()))
 
 
+def read_as_text(tables, *columns):
+    said = {
+        "tables": {
+            "people": {"pkey": "person_id", "time": None},
+            "visits": {
+                "pkey": "visit_id",
+                "time": "at",
+                "fkeys": {"person_id": "people"},
+                "stypes": dict.fromkeys(columns, "text"),
+            },
+        }
+    }
+    some = {name: tables[name] for name in ("people", "visits")}
+    return Database.open(some, overrides=said)
+
+
 def test_the_sample_is_the_latest_seed_of_each_key():
     db = opened(frames(0))
     asked = moments(db, [30, 90, 60])
@@ -47,22 +63,7 @@ def test_sentences_are_read_and_names_and_addresses_are_not():
         always="the very same sentence in each and every row",
         empty=None,
     )
-    said = {
-        "tables": {
-            "people": {"pkey": "person_id", "time": None},
-            "visits": {
-                "pkey": "visit_id",
-                "time": "at",
-                "fkeys": {"person_id": "people"},
-                "stypes": {
-                    name: "text" for name in ("said", "email", "short", "always")
-                },
-            },
-        }
-    }
-    db = Database.open(
-        {name: tables[name] for name in ("people", "visits")}, overrides=said
-    )
+    db = read_as_text(tables, "said", "email", "short", "always")
     made = fitted(db, moments(db, [150]))
     assert [(text.column, text.rows) for text in made] == [("said", 10)]
 
@@ -71,20 +72,7 @@ def test_at_most_three_columns_of_a_table_are_read():
     tables = frames(0)
     more = {f"said_{i}": sentences(60, i) for i in range(2, 6)}
     tables["visits"] = tables["visits"].assign(**more)
-    db = Database.open(
-        {name: tables[name] for name in ("people", "visits")},
-        overrides={
-            "tables": {
-                "people": {"pkey": "person_id", "time": None},
-                "visits": {
-                    "pkey": "visit_id",
-                    "time": "at",
-                    "fkeys": {"person_id": "people"},
-                    "stypes": {name: "text" for name in ("said", *more)},
-                },
-            }
-        },
-    )
+    db = read_as_text(tables, "said", *more)
     made = fitted(db, moments(db, [150]))
     assert [text.column for text in made] == ["said", "said_2", "said_3"]
 

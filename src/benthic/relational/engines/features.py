@@ -58,8 +58,7 @@ KINDS: dict[str, Kind] = {
 """Task type -> how its labels are learned."""
 
 _TOP_SETTINGS = 3
-"""Of each history.  Validation, a few anchors, is too noisy to say which history is the
-better one: backtests on rel-f1 are for both (LOG)."""
+"""Of each history: validation, a few anchors, is too noisy to say which is better."""
 
 
 class FeaturesEngine:
@@ -68,8 +67,8 @@ class FeaturesEngine:
     Settings (how many features, how far back training rows count, the shape of the
     trees) are chosen on validation one after the other; the three best, of each way to
     show training rows, are averaged over seeds and blended with a regularized linear
-    model. Probabilities are calibrated on
-    validation; numbers get a 90 % interval (conformalized quantile regression).
+    model. Probabilities are calibrated on validation; numbers get a 90 % interval
+    (conformalized quantile regression).
 
     Args:
         db: The database.
