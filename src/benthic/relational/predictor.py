@@ -190,6 +190,7 @@ class Predictor:
             anchor_time=anchor_time,
             test_anchors=test_anchors,
             validation_anchors=validation_anchors,
+            strict=self.options.strict,
         )
         return judge(
             task,
@@ -324,8 +325,14 @@ class Predictor:
         return parsed
 
     def _task(self, query: PredictiveQuery | str, anchor_time: AnchorTime) -> Task:
-        parsed = self._parsed(query)
-        return make_task(self.db, parsed, anchor_time=anchor_time, test_anchors=0)
+        return self._asking(self._parsed(query), anchor_time)
+
+    def _asking(self, query: PredictiveQuery, anchor_time: AnchorTime) -> Task:
+        """A task all of whose labels are there to learn from."""
+        is_strict = self.options.strict
+        return make_task(
+            self.db, query, anchor_time=anchor_time, test_anchors=0, strict=is_strict
+        )
 
     @staticmethod
     def _name(task: Task) -> str:
@@ -359,9 +366,7 @@ class Predictor:
         assert query is not None
         if query.entities is None and task.count("now") <= _COHORT:
             return None
-        everybody = make_task(
-            self.db, for_each(query), anchor_time=anchor_time, test_anchors=0
-        )
+        everybody = self._asking(for_each(query), anchor_time)
         some = next(everybody.seeds("now"), None)
         if some is None:
             return None

@@ -23,6 +23,7 @@ from benthic.relational.schema import Table
 from benthic.relational.sql import literal, quoted
 from benthic.relational.task.aggregates import window_time
 from benthic.relational.task.anchors import Anchors, split_anchors, walk_back
+from benthic.relational.task.completeness import complete_until
 from benthic.relational.task.labels import Assumption, LabelQuery
 from benthic.relational.task.query_source import (
     TEST_SHARE,
@@ -41,6 +42,9 @@ AUTO, OWN = "auto", "entity"
 
 _NEVER = pd.Timestamp.max
 
+_TICK = pd.Timedelta(1, "us")
+"""The database's times are no finer."""
+
 AnchorTime = str | dt.datetime | None
 
 
@@ -56,6 +60,7 @@ def make_task(
     max_train_rows: int | None = 200_000,
     minimum_examples: int = 10,
     minimum_assumed: int = 100,
+    strict: bool = False,
 ) -> Task:
     """The task that a predictive query sets on a database.
 
@@ -77,6 +82,7 @@ def make_task(
             it, a sample that is always the same. None for all.
         minimum_examples: Fewer than this are refused.
         minimum_assumed: As above, where ASSUMING speaks of the future.
+        strict: Whether rows at exactly the anchor time are not known yet.
 
     Raises:
         QueryError: The query is wrong; or, with kind data, keys do not exist, no label
@@ -88,7 +94,8 @@ def make_task(
     table = db.schema.tables[query.entity.table]
     own_time = _own_time(anchor_time, query, table)
     now = _moment(anchor_time, db)
-    limit = min(now, _end(db))
+    until = now - _TICK if strict else now
+    limit = complete_until(db, until)
     labels = LabelQuery(db, query, query.task_type(db.schema))
     horizon = _horizon(query, labels.frames)
     _check_keys(db, query, table)
@@ -105,7 +112,7 @@ def make_task(
         )
     else:
         numbers = num_train_anchors, validation_anchors, test_anchors
-        source = AnchoredExamples(asked, _anchors(asked, horizon, step, numbers))
+        source = AnchoredExamples(asked, _anchors(asked, until, horizon, step, numbers))
     return Task(
         name=str(query),
         db=db,
@@ -208,6 +215,7 @@ def _check_keys(db: Database, query: PredictiveQuery, table: Table) -> None:
 
 def _anchors(
     asked: Asked,
+    until: pd.Timestamp,
     horizon: Horizon,
     step: Span | None,
     numbers: tuple[int | None, int, int],
@@ -217,7 +225,7 @@ def _anchors(
 
     def split(is_empty: Callable[[pd.Timestamp], bool] | None) -> Anchors:
         return split_anchors(
-            walk_back(asked.now, step or horizon.longest, earliest),
+            walk_back(until, step or horizon.longest, earliest),
             horizon.after,
             asked.limit,
             num_validation=validation,
