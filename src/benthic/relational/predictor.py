@@ -68,7 +68,7 @@ class Predictor:
         >>> p = Predictor(Database.open(shop), Options(num_models=1))
         >>> query = "PREDICT COUNT(orders.*, 0, 14, days) FOR customers.customer_id = 3"
         >>> list(p.predict(query).columns)
-        ['entity', 'anchor_time', 'prediction', 'lower', 'upper']
+        ['entity', 'anchor_time', 'prediction', 'mean', 'lower', 'upper']
         >>> why = p.explain(query)
         >>> added = sum(path.effect for path in why.paths)
         >>> round(why.outcomes[0].expected + added - why.prediction["prediction"], 4)
@@ -103,9 +103,10 @@ class Predictor:
         """One row per entity: what will be, as far as the data tell.
 
         ``entity``, ``anchor_time``, ``prediction``, and by the type of the target
-        ``probability``, ``probability_<class>``, ``lower`` and ``upper`` (a 90 %
-        interval) or ``scores``. Named entities that fail the query's WHERE come back
-        with ``matches_where`` False.
+        ``probability``, ``probability_<class>``, ``mean``, ``lower`` and ``upper`` (a
+        90 % interval) or ``scores``. A number's prediction is its median, which errs
+        least; the mean is the expected value, and what to add up for a total. Named
+        entities that fail the query's WHERE come back with ``matches_where`` False.
 
         Args:
             query: Text, or a parsed query.

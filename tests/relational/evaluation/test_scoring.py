@@ -56,3 +56,11 @@ def test_intervals_hold_the_value_and_name_every_metric():
 def test_less_is_better_for_losses_only():
     assert is_better("nmae", 0.1, 0.2)
     assert is_better("map", 0.2, 0.1)
+
+
+def test_absolute_errors_are_those_of_the_median_and_squared_ones_of_the_mean():
+    said = pd.DataFrame({"prediction": [0.0, 0.0, 0.0], "mean": [1.0, 2.0, 3.0]})
+    found = score("regression", pd.Series([0.0, 0.0, 6.0]), said, scale=1.0)
+    assert found["mae"] == pytest.approx(2.0)
+    assert found["rmse"] == pytest.approx(np.sqrt((1 + 4 + 9) / 3))
+    assert found["r2"] == pytest.approx(1 - 14 / 24)

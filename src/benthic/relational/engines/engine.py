@@ -137,8 +137,8 @@ class Engine(Protocol):
         """One row per seed, in their order and with their index.
 
         ``prediction``, and ``probability`` (binary), ``probability_<class>``
-        (multiclass, multilabel), ``lower`` and ``upper`` (numbers) or ``scores``
-        (ranking, where a prediction is a list).
+        (multiclass, multilabel), ``mean``, ``lower`` and ``upper`` (numbers) or
+        ``scores`` (ranking, where a prediction is a list).
 
         Args:
             seeds: What to predict.

@@ -20,13 +20,13 @@ from benthic.relational.engines.calibration import (
     sigmoid,
 )
 from benthic.relational.engines.finished import Finished
-from benthic.relational.engines.kinds import BINARY, MULTICLASS, REGRESSION, Kind
+from benthic.relational.engines.kinds import BINARY, MEAN, MULTICLASS, REGRESSION, Kind
 from benthic.relational.engines.linear import LinearModel, fit_linear
 from benthic.relational.engines.material import Material, Setting
 from benthic.relational.engines.reasons import gain_shares, tree_effects
 from benthic.relational.engines.search import Trial
 
-_KINDS = {kind.name: kind for kind in (BINARY, REGRESSION, MULTICLASS)}
+_KINDS = {kind.name: kind for kind in (BINARY, REGRESSION, MEAN, MULTICLASS)}
 _STRENGTHS = (0.01, 0.1, 1.0)
 _SHARES = (0.0, 0.25, 0.5, 0.75)
 # Two unlike models err less together than validation, used up by the search for the

@@ -31,9 +31,10 @@ from benthic.relational.engines.ensemble import (
 )
 from benthic.relational.engines.finished import Finished
 from benthic.relational.engines.folder import whole_folder
-from benthic.relational.engines.interval import LEVEL, IntervalModel, fit_interval
+from benthic.relational.engines.interval import LEVEL
 from benthic.relational.engines.kinds import BINARY, MULTICLASS, REGRESSION, Kind
 from benthic.relational.engines.material import Material, found_classes, gathered
+from benthic.relational.engines.number_model import NumberModel, try_number
 from benthic.relational.engines.options import Options
 from benthic.relational.engines.reasons import Reasons, class_reasons, single_reasons
 from benthic.relational.engines.saving import (
@@ -67,8 +68,8 @@ class FeaturesEngine:
     Settings (how many features, how far back training rows count, the shape of the
     trees) are chosen on validation one after the other; the three best, of each way to
     show training rows, are averaged over seeds and blended with a regularized linear
-    model. Probabilities are calibrated on validation; numbers get a 90 % interval
-    (conformalized quantile regression).
+    model. Probabilities are calibrated on validation; a number is predicted by its
+    median, with its mean and a 90 % interval (conformalized quantile regression).
 
     Args:
         db: The database.
@@ -107,7 +108,7 @@ class FeaturesEngine:
         self._classes: list[Any] = []
         self._design: Design | None = None
         self._ensemble: Ensemble | None = None
-        self._interval: IntervalModel | None = None
+        self._number: NumberModel | None = None
 
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> FitReport:
         """Learns from training, chooses on validation, learns again from both.
@@ -144,7 +145,13 @@ class FeaturesEngine:
         )
         finished = Finished(self.fit_dir, material.fingerprint())
         binned = BinnedMaterial(material)
-        trials, blend = self._chosen(binned, validation, finished)
+        groups = pd.factorize(validation["entity"])[0]
+        trials, blend = self._chosen(binned, groups, finished)
+        number = None
+        if self._kind is REGRESSION:
+            number = try_number(
+                binned, trials[0], groups, finished=finished, **self._drawn
+            )
         if self.options.refit:
             binned = self._refitted(train, validation, lags, material.order)
         self._ensemble = fit_ensemble(
@@ -157,6 +164,8 @@ class FeaturesEngine:
             progress=self.progress,
             **self._drawn,
         )
+        if number is not None:
+            self._number = number.fit(binned, finished=finished, **self._drawn)
         self.report = self._reported(trials, len(lags) > 0, started)
         return self.report
 
@@ -165,7 +174,7 @@ class FeaturesEngine:
         return {"seed": self.options.seed, "num_threads": self.options.num_threads}
 
     def _chosen(
-        self, binned: BinnedMaterial, validation: pd.DataFrame, finished: Finished
+        self, binned: BinnedMaterial, groups: np.ndarray, finished: Finished
     ) -> tuple[list[Trial], Blend]:
         trials = [
             trial
@@ -180,11 +189,7 @@ class FeaturesEngine:
             )[:_TOP_SETTINGS]
         ]
         trials.sort(key=lambda trial: trial.loss)
-        groups = pd.factorize(validation["entity"])[0]
-        blend = choose_blend(binned.material, trials, self._kind, groups)
-        if self._kind is REGRESSION:
-            self._interval = fit_interval(binned, trials[0], groups, **self._drawn)
-        return trials, blend
+        return trials, choose_blend(binned.material, trials, self._kind, groups)
 
     def _refitted(
         self,
@@ -239,13 +244,16 @@ class FeaturesEngine:
             "refit": self.options.refit,
         }
         notes = []
-        if self._interval is not None:
+        if self._number is not None:
+            coverage = self._number.interval.coverage
             chosen["interval_level"] = LEVEL
-            chosen["interval_coverage"] = self._interval.coverage
+            chosen["interval_coverage"] = coverage
             notes.append(
-                f"intervals aim at {LEVEL:.0%}; they held "
-                f"{self._interval.coverage:.1%} of the validation labels they were not "
-                "fitted to"
+                "prediction is the median, mean the expected value: add up means"
+            )
+            notes.append(
+                f"intervals aim at {LEVEL:.0%}; they held {coverage:.1%} of the "
+                "validation labels they were not fitted to"
             )
         if cut:
             notes.append("training rows were also shown cut before their anchor")
@@ -285,10 +293,8 @@ class FeaturesEngine:
             best = pd.Series(self._classes).iloc[said.argmax(axis=1)]
             frame.insert(0, "prediction", best.to_numpy())
             return frame
-        frame = pd.DataFrame({"prediction": said})
-        if self._interval is not None:
-            frame["lower"], frame["upper"] = self._interval(x, said)
-        return frame
+        assert self._number is not None
+        return self._number(x, said)
 
     def announce(self, seeds: pd.DataFrame) -> None:
         """Says what will be predicted, in parts, in this order; nothing at the end.
@@ -369,14 +375,14 @@ class FeaturesEngine:
             "classes": self._classes,
             "has_lag": design.has_lag,
             "has_frame": design.has_frame,
-            "interval": None if self._interval is None else self._interval.to_json(),
+            "number": None if self._number is None else self._number.to_json(),
         }
         with whole_folder(folder) as place:
             write_facts(place, facts)
             write_design(place, design)
             ensemble.save(place, "ensemble")
-            if self._interval is not None:
-                self._interval.save(place)
+            if self._number is not None:
+                self._number.save(place)
 
     @classmethod
     def load(cls, folder: str | Path, db: Database) -> FeaturesEngine:
@@ -395,8 +401,8 @@ class FeaturesEngine:
         engine._classes = facts["classes"]
         engine._design = read_design(place, db, facts)
         engine._ensemble = Ensemble.load(place, "ensemble")
-        if facts["interval"] is not None:
-            engine._interval = IntervalModel.load(place, facts["interval"])
+        if facts["number"] is not None:
+            engine._number = NumberModel.load(place, facts["number"])
         engine.report = report_of(facts)
         return engine
 

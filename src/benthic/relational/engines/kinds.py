@@ -46,6 +46,10 @@ def _mae(label: np.ndarray, score: np.ndarray) -> float:
     return float(np.mean(np.abs(label - score)))
 
 
+def _mse(label: np.ndarray, score: np.ndarray) -> float:
+    return float(np.mean((label - score) ** 2))
+
+
 def _as_it_is(values: np.ndarray) -> np.ndarray:
     return values
 
@@ -83,6 +87,9 @@ REGRESSION = Kind(
     _as_it_is,
     _as_it_is,
 )
+MEAN = Kind("mean", ("regression",), "l2", 1, "mse", _mse, _as_it_is, _as_it_is)
+"""The expected value of a number, beside REGRESSION's median."""
+
 MULTICLASS = Kind(
     "multiclass",
     ("multiclass",),

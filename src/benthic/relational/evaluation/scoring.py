@@ -113,6 +113,10 @@ def _regression(
     del k
     truth = label.to_numpy(dtype=float)
     found = regression_metrics(truth, said["prediction"].to_numpy(dtype=float), scale)
+    if "mean" in said:  # which has the least squared error, as the median the absolute
+        mean = said["mean"].to_numpy(dtype=float)
+        squared = regression_metrics(truth, mean, scale)
+        found |= {name: squared[name] for name in ("rmse", "r2")}
     if "lower" in said:
         ends = (said[end].to_numpy(dtype=float) for end in ("lower", "upper"))
         found["coverage"] = coverage(truth, *ends)
