@@ -46,6 +46,7 @@ def run(name: str, row: Row, graph: str, depth: int) -> dict[str, Any]:
     models, runs = [], []
     for group in [[seed] for seed in seeds] if row.by_split else [seeds]:
         data = load(graph, split=group[0] if row.by_split else 0)
+        data = data if row.rewiring is None else row.rewiring(data)
         data.x = data.x * row.scale
         models += (members := [row.build(data, graph, depth, seed) for seed in group])
         runs += train_together(members, data, protocol, seeds=group)

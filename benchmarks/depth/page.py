@@ -26,9 +26,11 @@ TITLES = {
     "cornell": "Cornell",
     "amherst41": "Amherst41",
 }
+TREATED = "initial_residual+identity_map+drop_node"
+JUDGED = ("default", TREATED)
 DRAWN = (
     "default",
-    "initial_residual+identity_map",
+    TREATED,
     "residual+layer_norm",
     "none",
 )
@@ -93,11 +95,11 @@ def _published() -> list[dict[str, Any]]:
     return rows
 
 
-def target(graph: str) -> list[str]:
-    """The goal of the project, point by point, for the default."""
-    cells = rows_of(graph).get("default", {})
+def target(graph: str, row: str) -> list[str]:
+    """The goal of the project, point by point, for one network."""
+    cells = rows_of(graph).get(row, {})
     if not cells:
-        return [f"| {TITLES[graph]} | not run |" + " |" * 6]
+        return [f"| {TITLES[graph]} | {row} | not run |" + " |" * 6]
     tests = {depth: cell["test"] for depth, cell in cells.items()}
     loss = max(depth_losses(cells).values())
     spread = max(median(test) - min(test) for test in tests.values())
@@ -107,7 +109,7 @@ def target(graph: str) -> list[str]:
     best = max(median(test) for test in tests.values())
     deepest = max(cells)
     return [
-        f"| {TITLES[graph]} | {min(cells)} … {deepest} | {best:.1f} "
+        f"| {TITLES[graph]} | {row} | {min(cells)} … {deepest} | {best:.1f} "
         f"({median(tests[deepest]):.1f} at {deepest}; goal {LEVELS[graph]}) "
         f"| {loss:.2f} | {spread:.1f} | {train:.1f} | {rank:.1f} of "
         f"{CLASSES[graph]} | {dead:.0%} |"
@@ -136,17 +138,24 @@ def render() -> str:
         "depth is the number of propagations. One setting a graph for all depths, "
         "chosen on validation nodes; 10 seeds.",
         "",
-        "| graph | depths | best median, test % | largest loss to a shallower depth | "
+        f"`{TREATED}` is a GCN with weights in every layer, treated: GCNII's residual "
+        "and identity map, DropNode, and the same loss. 10 seeds to 64 layers, 3 "
+        "beyond; 3 settings were tried on CiteSeer and 10 on Cora, by the validation "
+        "nodes at 16 layers; PubMed takes those of the default.",
+        "",
+        "| graph | network | depths | best median, test % | largest loss to a "
+        "shallower depth | "
         "median minus worst seed | least train % | least effective rank | dead rows |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for graph in LEVELS:
-        lines += target(graph)
+        for row in JUDGED:
+            lines += target(graph, row)
     lines += [
         "",
         "Goals: the level of GCNII; loss at most 0.5 point; worst seed within 2 points "
         "of the median; training accuracy 99 % where the protocol allows (the "
-        "consistency loss and dropout of this one keep it lower on some graphs); "
+        "consistency loss and dropout keep it lower on some graphs); "
         "effective rank at least the number of classes; no dead rows.",
     ]
     for graph in TITLES:

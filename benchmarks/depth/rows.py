@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,11 +16,13 @@ from torch import nn
 from torch_geometric.data import Data
 from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
 from torch_geometric.nn.models import MLP
+from torch_geometric.transforms import BaseTransform
 
 from benthic.nn import (
     APPNP,
     AntiSymmetric,
     BatchNorm,
+    ContraNorm,
     DeepGCN,
     DeepGNN,
     DenseResidual,
@@ -27,8 +30,12 @@ from benthic.nn import (
     DropEdge,
     DropMessage,
     DropNode,
+    DropPath,
     GeneralizedPageRank,
     GradientGating,
+    GraphNorm,
+    GraphNormv2,
+    GraphTransformer,
     IdentityMap,
     InitialResidual,
     LayerNorm,
@@ -40,8 +47,10 @@ from benthic.nn import (
 )
 from benthic.supervision import roc_auc
 from benthic.training import Protocol, build
+from benthic.transforms import SDRF, FoSR, VirtualNode
 
 DEPTHS = (2, 4, 8, 16, 32, 64, 128, 256)
+SHALLOW = (2, 4, 8, 16, 32)
 GRAPHS = ("cora", "citeseer", "pubmed")
 
 Network = Callable[..., nn.Module]
@@ -79,6 +88,7 @@ class Row:
         deep: See ``seeds``.
         depths: Depths to run.
         graphs: Graphs to run.
+        rewiring: Changes the graph before training.
         by_split: Whether each seed has its own published split (heterophilous graphs),
             and so a training run of its own.
     """
@@ -93,6 +103,7 @@ class Row:
     deep: int = 64
     depths: tuple[int, ...] = DEPTHS
     graphs: tuple[str, ...] = ("cora",)
+    rewiring: BaseTransform | None = None
     by_split: bool = False
 
     def protocol_of(self, graph: str) -> Protocol:
@@ -154,6 +165,14 @@ GCNII = Protocol(
     hidden_weight_decay=0.01,
     patience=100,
 )
+CONSISTENT_GCNII = replace(
+    GCNII,
+    epochs=500,
+    weight_decay=5e-3,
+    samples=2,
+    consistency=2.0,
+    temperature=0.5,
+)
 
 CLASSIC = Protocol(epochs=600, lr=0.01, weight_decay=0.0, patience=200)
 """As "Classic GNNs are Strong Baselines" trains on heterophilous graphs, but shorter:
@@ -182,6 +201,26 @@ ROWS: dict[str, Row] = {
         scale=10.0,
         seeds=(10, 3),
         graphs=("cora", "citeseer"),
+    ),
+    "initial_residual+identity_map+drop_node": Row(
+        stack(
+            residual=InitialResidual(0.1),
+            identity_map=IdentityMap(),
+            drop=DropNode(0.5),
+        ),
+        protocol=CONSISTENT_GCNII,
+        by_graph={
+            "citeseer": {"consistency": 1.0, "temperature": 0.3},
+            "pubmed": {
+                "consistency": 1.0,
+                "temperature": 0.2,
+                "epochs": 120,
+                "patience": 40,
+            },
+        },
+        scale=10.0,
+        seeds=(10, 3),
+        graphs=GRAPHS,
     ),
     "none": Row(plain("gcn"), graphs=GRAPHS),
     "sage: minesweeper": Row(
@@ -218,16 +257,32 @@ ROWS: dict[str, Row] = {
     "pair_norm": Row(stack(norm=PairNorm)),
     "mean_norm": Row(stack(norm=MeanSubtractionNorm)),
     "group_norm": Row(stack(norm=DiffGroupNorm)),
+    "pair_norm(scale_individually)": Row(
+        stack(norm=partial(PairNorm, scale_individually=True)), depths=SHALLOW
+    ),
     "batch_norm": Row(stack(norm=BatchNorm)),
+    "contra_norm": Row(stack(norm=ContraNorm), depths=SHALLOW),
+    "graph_norm": Row(stack(norm=GraphNorm), depths=SHALLOW),
+    "graph_normv2": Row(stack(norm=GraphNormv2), depths=SHALLOW),
     "drop_edge": Row(stack(drop=DropEdge(0.5))),
     "drop_node": Row(stack(drop=DropNode(0.5))),
     "drop_message": Row(stack(drop=DropMessage(0.5)), depths=(2, 4, 8, 16, 32, 64)),
+    "residual+drop_path": Row(
+        stack(residual=Residual(), drop=DropPath(0.2)), depths=SHALLOW
+    ),
     "skip_node": Row(stack(residual=SkipNode(0.5))),
     "gpr": Row(
         lambda ins, outs, depth: DeepGNN(
             GCNConv, ins, 64, outs, 0, propagation=GeneralizedPageRank(depth, 0.1)
         )
     ),
+    "graph_transformer": Row(
+        lambda ins, outs, depth: GraphTransformer(ins, 64, outs, depth, dropout=0.5),
+        depths=SHALLOW,
+    ),
+    "rewired by sdrf": Row(plain("gcn"), rewiring=SDRF(100), depths=SHALLOW),
+    "rewired by fosr": Row(plain("gcn"), rewiring=FoSR(100), depths=SHALLOW),
+    "with a virtual node": Row(plain("gcn"), rewiring=VirtualNode(), depths=SHALLOW),
     **{
         f"{conv}: {name}": replace(row, conv=conv)
         for conv in ("sage", "gin", "gat")
