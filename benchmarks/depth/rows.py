@@ -149,6 +149,21 @@ def default(
     )
 
 
+def gcnii(ins: int, outs: int, depth: int, alpha: float = 0.1) -> nn.Module:
+    """A GCN with GCNII's treatments, and DropNode."""
+    return DeepGNN(
+        GCNConv,
+        ins,
+        64,
+        outs,
+        depth,
+        dropout=0.5,
+        residual=InitialResidual(alpha),
+        identity_map=IdentityMap(),
+        drop=DropNode(0.5),
+    )
+
+
 GRAND = Protocol(
     epochs=600,
     lr=0.01,
@@ -203,11 +218,7 @@ ROWS: dict[str, Row] = {
         graphs=("cora", "citeseer"),
     ),
     "initial_residual+identity_map+drop_node": Row(
-        stack(
-            residual=InitialResidual(0.1),
-            identity_map=IdentityMap(),
-            drop=DropNode(0.5),
-        ),
+        gcnii,
         protocol=CONSISTENT_GCNII,
         by_graph={
             "citeseer": {"consistency": 1.0, "temperature": 0.3},
@@ -218,6 +229,7 @@ ROWS: dict[str, Row] = {
                 "patience": 40,
             },
         },
+        parts={"citeseer": {"alpha": 0.2}},
         scale=10.0,
         seeds=(10, 3),
         graphs=GRAPHS,
