@@ -304,15 +304,21 @@ ROWS: dict[str, Row] = {
                 stack(conv, residual=Residual(), norm=LayerNorm),
                 depths=(2, 4, 8, 16, 32, 64),
             ),
-            "initial_residual+identity_map": Row(
-                stack(
-                    conv,
-                    residual=InitialResidual(0.1),
-                    identity_map=IdentityMap(),
-                    norm=LayerNorm,
-                ),
-                depths=(2, 4, 8, 16, 32, 64),
-            ),
         }.items()
+    },
+    **{  # GIN adds up and grows: IdentityMap refuses it
+        f"{conv}: initial_residual+identity_map": Row(
+            stack(
+                conv,
+                dropout=0.6,
+                residual=InitialResidual(0.1),
+                identity_map=IdentityMap(),
+            ),
+            conv=conv,
+            protocol=GCNII,
+            scale=10.0,
+            depths=(2, 4, 8, 16, 32, 64),
+        )
+        for conv in ("sage", "gat")
     },
 }

@@ -8,7 +8,28 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch_geometric.nn import GATConv, GCN2Conv, GCNConv, GINConv, SAGEConv
+from torch_geometric.nn import (
+    ChebConv,
+    ClusterGCNConv,
+    GATConv,
+    GATv2Conv,
+    GCN2Conv,
+    GCNConv,
+    GeneralConv,
+    GINConv,
+    GPSConv,
+    GraphConv,
+    HypergraphConv,
+    MessagePassing,
+    ResGatedGraphConv,
+    SAGEConv,
+    SGConv,
+    SSGConv,
+    SuperGATConv,
+    TAGConv,
+    TransformerConv,
+)
+from torch_geometric.utils import erdos_renyi_graph, to_undirected
 
 from benthic.errors import InputError
 from benthic.nn.acceleration import accelerate
@@ -73,7 +94,9 @@ def test_deep_layers_cannot_lose_their_rank():
         (SAGEConv(4, 4), 2),
         (SAGEConv(4, 4, root_weight=False), 1),
         (GATConv(4, 2, heads=2), 1),
-        (GINConv(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 8))), 1),
+        (GATConv(4, 2, heads=2, concat=False), 0),
+        (SAGEConv((3, 4), 4), 0),
+        (GPSConv(4, GCNConv(4, 4)), 1),
         (GCN2Conv(4, 0.1), 0),
     ],
     ids=repr,
@@ -125,3 +148,104 @@ def test_layers_are_counted_from_one():
 
 def test_it_says_its_strength():
     assert repr(IdentityMap(0.5, 2)) == "IdentityMap(theta=0.5, beta=0.2231)"
+
+
+class Own(MessagePassing):
+    """As users write it: normalized by itself, under any name."""
+
+    def __init__(self, channels):
+        super().__init__(aggr="add")
+        self.lin = nn.Linear(channels, channels)
+
+    def forward(self, x, edge_index):
+        count = torch.bincount(edge_index[1], minlength=len(x)).clamp(min=1)
+        return self.propagate(edge_index, x=self.lin(x)) / count[:, None]
+
+
+AVERAGING = [
+    *(GCNConv(8, 8), GCNConv(8, 8, improved=True), GCNConv(8, 8, add_self_loops=False)),
+    *(SAGEConv(8, 8), SAGEConv(8, 8, aggr="max"), SAGEConv(8, 8, root_weight=False)),
+    *(GATConv(8, 4, heads=2), GATConv(8, 8, residual=True), GATv2Conv(8, 8)),
+    *(GATv2Conv(8, 8, residual=True), GraphConv(8, 8, aggr="mean"), SGConv(8, 8, K=2)),
+    *(TAGConv(8, 8), SuperGATConv(8, 8), ClusterGCNConv(8, 8)),
+    *(TransformerConv(8, 4, heads=2), TransformerConv(8, 8, beta=True)),
+    *(SSGConv(8, 8, alpha=0.1), HypergraphConv(8, 8), Own(8)),
+]
+
+
+@pytest.mark.parametrize("conv", AVERAGING, ids=repr)
+def test_a_layer_that_is_its_propagation_alone_does_not_grow_with_depth(conv):
+    torch.manual_seed(0)
+    conv = copy.deepcopy(conv).eval()
+    assert IdentityMap(1e-9).attach(conv, layer=1) > 0  # beta is 0 to rounding
+    for name, parameter in conv.named_parameters():
+        if "bias" in name:
+            nn.init.zeros_(parameter)
+    edge_index = to_undirected(erdos_renyi_graph(20, 0.2))
+    first = x = torch.rand(20, 8)
+    with torch.no_grad():
+        for _ in range(64):
+            x = conv(x, edge_index)
+    assert 0.2 < x.max() < 2 * first.max()
+
+
+def test_a_gcn_without_a_say_of_its_weights_is_propagation_to_the_bit():
+    conv = GCNConv(4, 4, bias=False)
+    IdentityMap(1e-30).attach(conv, layer=1)
+    x = torch.randn(5, 4)
+    plain = copy.deepcopy(conv)
+    plain.lin = nn.Identity()
+    assert torch.equal(conv(x, EDGES), plain(x, EDGES))
+
+
+def test_maps_that_are_added_up_share_one_identity():
+    torch.manual_seed(0)
+    conv = SAGEConv(4, 4)
+    IdentityMap(0.5).attach(conv, layer=4)
+    x = torch.randn(5, 4)
+    mean = SAGEConv(4, 4, root_weight=False, bias=False)
+    with torch.no_grad():
+        mean.lin_l.weight.copy_(torch.eye(4))
+    heard, beta = mean(x, EDGES), math.log(0.5 / 4 + 1)
+    expected = (1 - beta) * (heard + x) / 2 + conv.lin_l.bias
+    expected += beta * (heard @ conv.lin_l.weight.t() + x @ conv.lin_r.weight.t())
+    torch.testing.assert_close(conv(x, EDGES), expected)
+    assert "num_maps=2" in repr(conv.lin_l.identity_map)
+
+
+def test_weights_that_choose_neighbors_are_left_alone():
+    conv = TransformerConv(4, 4)
+    assert IdentityMap(0.5).attach(conv, layer=1) == 2
+    mapped = [n for n, m in conv.named_children() if hasattr(m, "identity_map")]
+    assert mapped == ["lin_value", "lin_skip"]
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize(
+    ("conv", "why"),
+    [
+        (GINConv(nn.Linear(4, 4)), "GINConv, which adds its neighbors"),
+        (GINConv(nn.Linear(4, 4), aggr="mean"), "GINConv, which adds its neighbors"),
+        (SAGEConv(4, 4, aggr="sum"), "SAGEConv, aggr='sum', whose sums grow"),
+        (GraphConv(4, 4), "GraphConv, aggr='add', whose sums grow"),
+        (GCNConv(4, 4, normalize=False), "GCNConv, normalize=False, whose sums"),
+        (TAGConv(4, 4, normalize=False), "TAGConv, normalize=False, whose sums"),
+        (GeneralConv(4, 4), "GeneralConv, aggr='add', whose sums grow"),
+        (ResGatedGraphConv(4, 4), "ResGatedGraphConv with 4 square weights"),
+        (ChebConv(4, 4, K=3), "ChebConv with 3 square weights"),
+        (nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)), "with 2 square weights"),
+    ],
+    ids=repr,
+)
+def test_a_layer_that_has_no_one_identity_is_refused(conv, why, fast):
+    conv = copy.deepcopy(conv)
+    if fast:
+        accelerate(conv)
+    with pytest.raises(InputError, match=f"identity_map: found .*{why}"):
+        IdentityMap(0.5).attach(conv, layer=2)
+    assert not any(hasattr(module, "identity_map") for module in conv.modules())
+
+
+def test_a_part_of_nothing_is_refused():
+    with pytest.raises(InputError, match="num_maps: found 0; give 1 or more"):
+        IdentityMap(0.5, num_maps=0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.treatment.models import Stack
+from tests.treatment.models import Homogeneous, OfTypes, Stack
 from torch import nn
-from torch_geometric.nn import JumpingKnowledge, SGConv
+from torch_geometric.nn import GIN, GraphSAGE, JumpingKnowledge, SGConv, to_hetero
+from torch_geometric.utils import erdos_renyi_graph, to_undirected
 
 from benthic.errors import InputError
 from benthic.nn.drop import DropMessage, DropNode
@@ -67,6 +68,27 @@ def test_identity_maps_are_counted_over_the_layers_that_have_one():
     maps = [conv.lin.identity_map.beta for conv in treated.convs[1:3]]
     assert maps == [IdentityMap(0.5, 1).beta, IdentityMap(0.5, 2).beta]
     assert "IdentityMap: no square weight" in str(treated.treatments)
+
+
+@pytest.mark.parametrize("num_layers", [4, 16, 64])
+def test_an_identity_map_does_not_let_two_maps_of_a_layer_grow(num_layers):
+    torch.manual_seed(0)
+    edge_index = to_undirected(erdos_renyi_graph(30, 0.2))
+    model = GraphSAGE(8, 16, num_layers, 3)
+    treated = treat(model, InitialResidual(), IdentityMap()).eval()
+    with torch.no_grad():
+        assert treated(torch.rand(30, 8), edge_index).abs().max() < 2
+
+
+def test_an_identity_map_is_refused_where_a_layer_has_none():
+    why = r"'convs\.0': GINConv, which adds its neighbors.*use Residual\(\)"
+    with pytest.raises(InputError, match=f"treatments: found IdentityMap on .*{why}"):
+        treat(GIN(8, 8, 4, 3), InitialResidual(), IdentityMap())
+    metadata = ["a", "b"], [("a", "to", "b"), ("b", "to", "a")]
+    with pytest.raises(InputError, match="which joins several node types"):
+        treat(OfTypes(metadata), IdentityMap())
+    with pytest.raises(InputError, match="which joins several node types"):
+        treat(to_hetero(Homogeneous(), metadata), IdentityMap())
 
 
 def test_messages_that_a_layer_keeps_for_ever_are_refused():

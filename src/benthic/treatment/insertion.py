@@ -64,7 +64,8 @@ def attach_identity_maps(
         Names of the layers that have one.
 
     Raises:
-        InputError: If no layer has a square weight, or one has no depth of its own.
+        InputError: If no layer has a square weight, or one grows by itself, joins
+            several kinds of edges, or has no depth of its own.
     """
     mapped: set[str] = set()
     for identity_map in wanted.identity_maps:
@@ -77,8 +78,15 @@ def attach_identity_maps(
                     "depths",
                     "give each depth a layer of its own, or use InitialResidual()",
                 )
+            if len(layer.convs) > 1 or layer_sites[0].node_type:
+                raise InputError(
+                    "treatments",
+                    f"IdentityMap on layer {layer.name!r}, which joins several node "
+                    "types or convolutions",
+                    "use InitialResidual() alone",
+                )
             _refuse_lazy(layer.name, layer.parameters)
-            if _attach_identity_map(layer_sites, identity_map, len(mapped) + 1):
+            if _attach_identity_map(layer_sites[0], identity_map, len(mapped) + 1):
                 mapped.add(layer.name)
         if not mapped:
             raise InputError(
@@ -162,15 +170,16 @@ def _by_layer(sites: Sequence[Site]) -> list[list[Site]]:
     return list(found.values())
 
 
-def _attach_identity_map(
-    sites: Sequence[Site], identity_map: IdentityMap, number: int
-) -> bool:
-    count = sum(identity_map.attach(conv, number) for conv in sites[0].layer.convs)
-    for site in sites:
-        if count:
-            site.inserted.append(f"IdentityMap(l={number})")
-        else:
-            site.left_out.append("IdentityMap: no square weight")
+def _attach_identity_map(site: Site, identity_map: IdentityMap, number: int) -> bool:
+    try:
+        count = identity_map.attach(site.layer.convs[0], number)
+    except InputError as error:
+        found = f"IdentityMap on layer {site.name!r}: {error.found}"
+        raise InputError("treatments", found, error.remedy) from error
+    if count:
+        site.inserted.append(f"IdentityMap(l={number})")
+    else:
+        site.left_out.append("IdentityMap: no square weight")
     return count > 0
 
 

@@ -236,7 +236,14 @@ def _value(keyword: ast.keyword) -> Any:
         raise InputError(_ARGUMENT, found, "give a number or a word") from error
 
 
-_OF_THE_STACK = ("channels", "in_channels", "hidden_channels", "num_layers", "layer")
+_OF_THE_STACK = (
+    "channels",
+    "in_channels",
+    "hidden_channels",
+    "num_layers",
+    "layer",
+    "num_maps",
+)
 
 
 def _arguments(name: str) -> list[str]:
