@@ -181,6 +181,27 @@ def test_single_precision_and_double_may_alternate():
         torch.testing.assert_close(out, plain.to(dtype)(x, EDGES))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["gcn", "gcn2", "appnp", "graph", "sage", "gin"])
+def test_half_precision_is_taken_as_before(name, dtype):
+    plain, fast = (model.to(dtype) for model in twins(LAYERS[name]))
+    x = torch.randn(5, 4).to(dtype).requires_grad_()
+    assert torch.equal(fast(x, EDGES), plain(x, EDGES))
+    fast(x, EDGES).sum().backward()
+    assert x.grad.dtype == dtype
+
+
+@pytest.mark.parametrize("name", ["gcn", "gcn2", "appnp", "graph", "sage", "gin"])
+def test_autocast_takes_a_float_model_as_before(name):
+    plain, fast = (model.float() for model in twins(LAYERS[name]))
+    x = torch.randn(5, 4, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = fast(x, EDGES)
+        assert torch.equal(out, plain(x, EDGES))
+    out.sum().backward()
+    assert x.grad.dtype == torch.float32
+
+
 @pytest.mark.parametrize("name", ["gcn", "appnp", "graph", "sage"])
 def test_hooks_on_messages_are_called(name, products):
     plain, fast = twins(LAYERS[name])

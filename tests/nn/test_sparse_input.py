@@ -40,6 +40,17 @@ def test_it_is_the_dense_map_with_its_gradients(share, layer):
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_and_autocast_take_the_dense_map(dtype, layer):
+    x, half = words().to(dtype), copy.deepcopy(layer).to(dtype)
+    assert torch.equal(half(x), F.linear(x, half.weight, half.bias))
+    layer, x = layer.float(), words().float()
+    with torch.autocast("cpu", dtype):
+        assert torch.equal(layer(x), F.linear(x, layer.weight, layer.bias))
+        layer(x).sum().backward()
+    assert layer.weight.grad.dtype == torch.float32
+
+
 def test_a_map_without_bias_has_none():
     layer = InputLinear(40, 5, bias=False).double()
     assert [name for name, _ in layer.named_parameters()] == ["weight"]

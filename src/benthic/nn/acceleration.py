@@ -14,7 +14,7 @@ from torch_geometric.utils import degree
 
 from benthic.nn.dropout import FastDropout, ReLUBeforeDropout
 from benthic.nn.page_rank import page_rank
-from benthic.nn.propagation import Adjacency, GraphCache, propagate
+from benthic.nn.propagation import Adjacency, GraphCache, has_product, propagate
 from benthic.nn.sparse_input import map_features
 
 __all__ = ["accelerate"]
@@ -28,7 +28,8 @@ def accelerate(model: nn.Module) -> nn.Module:
     matrix product, up to 7 times faster than gathering and scattering messages
     (``benchmarks/propagation.py``). Outputs are the same to rounding; parameters, names
     and hooks stay. Where the plain way is needed (a sparse ``edge_index``, weights with
-    gradients, hooks on messages, an explainer) a layer takes it by itself.
+    gradients, hooks on messages, an explainer, half precision, autocast) a layer takes
+    it by itself.
 
     Args:
         model: Any module; its layers of exactly these classes change their class.
@@ -130,7 +131,7 @@ def _is_product(conv: Any, edge_index: Any, edge_weight: Any, x: Any) -> bool:
         type(edge_index) is Tensor
         and edge_index.layout == torch.strided
         and x.dim() == 2
-        and x.is_floating_point()
+        and has_product(x)
         and conv.aggr in ("add", "sum", "mean")
         and (edge_weight is None or _is_constant(edge_weight))
         and not conv.explain

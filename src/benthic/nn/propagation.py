@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Adjacency", "GraphCache", "compressed", "propagate"]
+__all__ = ["Adjacency", "GraphCache", "compressed", "has_product", "propagate"]
 
 
 class Adjacency:
@@ -91,6 +91,24 @@ def compressed(
         return torch.sparse_csr_tensor(
             crow, column, value, size, check_invariants=False
         )
+
+
+def has_product(x: Tensor) -> bool:
+    """Whether torch multiplies a sparse matrix with numbers of this kind.
+
+    It does so on a CPU and on CUDA, and on a CPU in single and double precision only;
+    under autocast they may be cast to another.
+
+    Args:
+        x: Any tensor.
+
+    Example:
+        >>> has_product(torch.ones(2, 2)), has_product(torch.ones(2, 2).half())
+        (True, False)
+    """
+    device = x.device.type
+    fits = device in ("cpu", "cuda") and x.dtype in (torch.float32, torch.float64)
+    return fits and not torch.is_autocast_enabled(device)
 
 
 def propagate(adjacency: Adjacency, x: Tensor) -> Tensor:

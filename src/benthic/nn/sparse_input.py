@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import glorot
 
 from benthic.nn.dropout import draw_masks, dropout
-from benthic.nn.propagation import Adjacency, GraphCache, compressed
+from benthic.nn.propagation import Adjacency, GraphCache, compressed, has_product
 
 __all__ = ["InputLinear", "map_features"]
 
@@ -96,6 +96,7 @@ def map_features(
 def _is_constant(x: Tensor) -> bool:
     return (
         x.device.type == "cpu"
+        and has_product(x)
         and x.layout == torch.strided
         and not x.requires_grad
         and not torch._C._functorch.is_functorch_wrapped_tensor(x)
