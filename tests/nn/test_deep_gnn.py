@@ -14,11 +14,17 @@ from hypothesis import strategies as st
 from torch import nn
 from torch_geometric.nn import (
     APPNP,
+    FAConv,
     GATConv,
+    GATv2Conv,
     GCN2Conv,
     GCNConv,
     GINConv,
+    GINEConv,
+    GPSConv,
     GraphConv,
+    NNConv,
+    RGCNConv,
     SAGEConv,
     TransformerConv,
 )
@@ -358,6 +364,91 @@ def test_wrong_arguments_are_refused_in_one_line(options, message):
     with pytest.raises(InputError, match=message.replace("(", r"\(")) as error:
         DeepGNN(**arguments)
     assert "\n" not in str(error.value)
+
+
+ATTRIBUTES = torch.randn(EDGES.size(1), 5, generator=torch.Generator().manual_seed(2))
+WITH_ATTRIBUTES = [
+    lambda i, o: GINEConv(nn.Linear(i, o), edge_dim=5),
+    lambda i, o: NNConv(i, o, nn.Linear(5, i * o)),
+    lambda i, o: GATv2Conv(i, o, edge_dim=5),
+    lambda i, o: TransformerConv(i, o, edge_dim=5),
+    lambda i, o: GPSConv(i, GINEConv(nn.Linear(i, o), edge_dim=5), heads=2),
+]
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+@pytest.mark.parametrize("conv", WITH_ATTRIBUTES)
+def test_features_of_edges_reach_the_layers(conv, checkpoint):
+    model = deep(
+        3, conv, residual=Residual(), drop=DropEdge(0.2), checkpoint=checkpoint
+    )
+    model.eval()
+    out = model(X, EDGES, edge_attr=ATTRIBUTES)
+    assert not torch.allclose(out, model(X, EDGES, edge_attr=-ATTRIBUTES))
+    model.train()(X, EDGES, edge_attr=ATTRIBUTES).sum().backward()  # dropped as well
+
+
+def test_types_of_edges_and_first_states_reach_the_layers():
+    kinds = torch.arange(EDGES.size(1)) % 2
+    relational = deep(2, lambda i, o: RGCNConv(i, o, num_relations=2)).eval()
+    out = relational(X, EDGES, edge_type=kinds)
+    assert not torch.allclose(out, relational(X, EDGES, edge_type=1 - kinds))
+    for conv in (lambda i, o: GCN2Conv(i, 0.1), lambda i, o: FAConv(i)):
+        model = deep(4, conv, residual=Residual()).eval()
+        assert model(X, EDGES).isfinite().all()
+    x_0 = model.act(model.lin_in(X))
+    once = deep(1, lambda i, o: GCN2Conv(i, 0.5)).eval()
+    x_0 = once.act(once.lin_in(X))
+    expected = once.lin_out(once.act(once.convs[0](once.act(x_0), x_0, EDGES)))
+    torch.testing.assert_close(once(X, EDGES), expected)
+
+
+@pytest.mark.parametrize(
+    ("conv", "inputs", "message"),
+    [
+        (SAGEConv, "edge_weight", "edge_weight: found values for SAGEConv, which"),
+        (gin, "edge_weight", "edge_weight: found values for GINConv, which takes none"),
+        (GATConv, "edge_weight", "edge_weight: found values for GATConv, which takes"),
+        (GCNConv, "edge_attr", "edge_attr: found values for GCNConv.*as GATv2Conv"),
+        (WITH_ATTRIBUTES[0], "", "edge_attr: found None; give it: GINEConv asks"),
+        (WITH_ATTRIBUTES[1], "", "edge_attr: found None; give it: NNConv asks"),
+        (lambda i, o: RGCNConv(i, o, 2), "", "edge_type: found None; give it: RGCN"),
+    ],
+)
+def test_inputs_of_edges_that_do_not_fit_the_layer_are_refused(conv, inputs, message):
+    given = {"edge_weight": ATTRIBUTES[:, 0], "edge_attr": ATTRIBUTES}
+    with pytest.raises(InputError, match=message):
+        deep(2, conv)(X, EDGES, **({inputs: given[inputs]} if inputs else {}))
+
+
+def test_an_error_of_the_layer_s_own_stays_what_it_is():
+    class Broken(GATConv):
+        def forward(self, x, edge_index, edge_attr=None):
+            return x.no_such_thing
+
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        deep(2, Broken)(X, EDGES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_layers": 2.5}, "num_layers: found 2.5; give a depth"),
+        ({"num_layers": "4"}, "num_layers: found '4'; give a depth"),
+        ({"num_layers": True}, "num_layers: found True; give a depth"),
+        ({"hidden_channels": 8.0}, "hidden_channels: found 8.0; give a width"),
+        ({"conv": "gcn"}, "conv: found 'gcn'; give a class of PyG, such as GCNConv"),
+        ({"conv": GCNConv(4, 4)}, r"conv: found GCNConv\(4, 4\); give a class"),
+        ({"conv": NNConv}, r"conv: found NNConv, which two widths .*NNConv\(i, o, …\)"),
+        ({"conv": lambda i, o: None}, "conv: found .*, which makes None"),
+    ],
+)
+def test_what_makes_no_stack_is_refused(changes, message):
+    # The type is checked in tests before the argument is; users get the message.
+    sizes = {"in_channels": 3, "hidden_channels": 4, "out_channels": 2}
+    arguments = {"conv": GCNConv, **sizes, "num_layers": 2, **changes}
+    with pytest.raises(InputError, match=message):
+        inspect.unwrap(DeepGNN.__init__)(DeepGNN.__new__(DeepGNN), **arguments)
 
 
 @pytest.mark.parametrize("residual", [nn.Linear(2, 2), int, "residual"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from benthic.errors import InputError
 from benthic.nn.acceleration import accelerate
 from benthic.nn.drop import DropMessage, DropNode, EdgeDrop
 from benthic.nn.dropout import FastDropout, relu_dropout
+from benthic.nn.forward_inputs import convolve, refuse_untaken
 from benthic.nn.freed_memory import return_freed_memory
 from benthic.nn.identity_map import IdentityMap
 from benthic.nn.norm import make_norm
@@ -52,7 +53,8 @@ class DeepGNN(nn.Module):
     see :func:`~benthic.nn.acceleration.accelerate`.
 
     Args:
-        conv: Makes a layer from two widths: a class of PyG, or a function.
+        conv: Makes a layer from two widths: a class of PyG, or a function. A layer that
+            asks for the first states, as ``GCN2Conv`` does, is given them.
         in_channels: Features of a node.
         hidden_channels: Width of the stream.
         out_channels: Width of the result.
@@ -106,7 +108,7 @@ class DeepGNN(nn.Module):
             raise InputError("dropout", str(dropout), "give a share from 0 to 1")
         width = hidden_channels
         self.lin_in = InputLinear(in_channels, width, dropout)
-        self.convs = nn.ModuleList(conv(width, width) for _ in range(num_layers))
+        self.convs = nn.ModuleList(_conv(conv, width) for _ in range(num_layers))
         self.skips = nn.ModuleList(_skips(residual, width, num_layers))
         self.norms = nn.ModuleList(_norms(norm, width, num_layers + 1))
         self.act = nn.ReLU()
@@ -135,6 +137,8 @@ class DeepGNN(nn.Module):
         x: Tensor,
         edge_index: Tensor,
         edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+        edge_type: Tensor | None = None,
         *,
         batch: Tensor | None = None,
     ) -> Tensor:
@@ -144,14 +148,25 @@ class DeepGNN(nn.Module):
             x: Features, ``[N, F]``.
             edge_index: Edges, ``[2, E]``.
             edge_weight: Weights of edges, ``[E]``, for layers that take them.
-            batch: Graph of each node, ``[N]``, for norms that ask for it.
+            edge_attr: Features of edges, ``[E, D]``, likewise.
+            edge_type: Relation of each edge, ``[E]``, likewise.
+            batch: Graph of each node, ``[N]``, for norms and layers that ask for it.
+
+        Raises:
+            InputError: If no layer takes what is given, or one fails without it.
         """
+        inputs = {
+            "edge_weight": edge_weight,
+            "edge_attr": edge_attr,
+            "edge_type": edge_type,
+        }
+        edges = {name: value for name, value in inputs.items() if value is not None}
+        refuse_untaken(self.convs, edges)
         for drop in self.edge_drops:
             keep = drop(edge_index, x.size(0))
             if not keep.all():
                 edge_index = edge_index[:, keep]
-                edge_weight = None if edge_weight is None else edge_weight[keep]
-        edges = (edge_index,) if edge_weight is None else (edge_index, edge_weight)
+                edges = {name: value[keep] for name, value in edges.items()}
         x = self.act(self.lin_in(x))
         for drop in self.node_drops:
             x = drop(x)
@@ -162,6 +177,7 @@ class DeepGNN(nn.Module):
                     self._run,
                     first,
                     last,
+                    edge_index,
                     edges,
                     batch,
                     states,
@@ -170,11 +186,12 @@ class DeepGNN(nn.Module):
                 )
                 return_freed_memory()
             else:
-                states = self._run(first, last, edges, batch, states)
+                states = self._run(first, last, edge_index, edges, batch, states)
         x = self._last_state(states, batch)
         x = self.lin_out(self.dropout(x))
         if self.propagation is not None:
-            x = self.propagation(x, *edges)
+            weights = [edges["edge_weight"]] if "edge_weight" in edges else []
+            x = self.propagation(x, edge_index, *weights)
         return x
 
     def _contexts(self) -> tuple[Any, Any]:
@@ -191,18 +208,20 @@ class DeepGNN(nn.Module):
         self,
         first: int,
         last: int,
-        edges: Sequence[Tensor],
+        edge_index: Tensor,
+        edges: Mapping[str, Tensor],
         batch: Tensor | None,
         states: Sequence[Tensor],
     ) -> list[Tensor]:
         """Layers ``first`` … ``last``: the states after them, as the skips need."""
         states = list(states)
+        offered = {**edges, "batch": batch, "x_0": states[0]}
         for layer in range(first, last):
             x = self._normalized(layer, states[-1], batch)
             x = relu_dropout(x, self.dropout.p, self.dropout.training)
-            x = self.convs[layer](x, *edges)
+            x = convolve(self.convs[layer], x, edge_index, offered)
             if self.skips:
-                x = self.skips[layer](x, states, edges[0])
+                x = self.skips[layer](x, states, edge_index)
             states = [*states, x] if self._keeps_all else [states[0], x]
         return states
 
@@ -244,24 +263,45 @@ def _unchanged(buffers: list[Tensor]) -> Iterator[None]:
         return_freed_memory()
 
 
-def _check_widths(in_channels: int, hidden_channels: int, out_channels: int) -> None:
+def _check_widths(in_channels: Any, hidden_channels: Any, out_channels: Any) -> None:
     widths = {
         "in_channels": in_channels,
         "hidden_channels": hidden_channels,
         "out_channels": out_channels,
     }
     for name, width in widths.items():
-        if width < 1:
-            raise InputError(name, str(width), "give a width of 1 or more")
+        if not _is_whole(width) or width < 1:
+            raise InputError(name, repr(width), "give a width of 1 or more")
 
 
-def _check_depth(num_layers: int, propagation: Any, jump: str | None) -> None:
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
+def _conv(make: Any, width: int) -> nn.Module:
+    """One layer, or what is wrong with what should make it."""
+    name = getattr(make, "__name__", repr(make))
+    remedy = "give a class of PyG, such as GCNConv, or a function of two widths"
+    if not callable(make) or isinstance(make, nn.Module):
+        raise InputError("conv", repr(make), remedy)
+    try:
+        made = make(width, width)
+    except TypeError as error:
+        found = f"{name}, which two widths do not make ({error})"
+        remedy = f"give a function: lambda i, o: {name}(i, o, …)"
+        raise InputError("conv", found, remedy) from error
+    if not isinstance(made, nn.Module):
+        raise InputError("conv", f"{name}, which makes {made!r}", remedy)
+    return made
+
+
+def _check_depth(num_layers: Any, propagation: Any, jump: str | None) -> None:
     if not (propagation is None or isinstance(propagation, nn.Module)):
         raise InputError(
             "propagation", repr(propagation), "give a module, such as APPNP(10, 0.1)"
         )
-    if num_layers < (propagation is None):
-        raise InputError("num_layers", str(num_layers), "give a depth of 1 or more")
+    if not _is_whole(num_layers) or num_layers < (propagation is None):
+        raise InputError("num_layers", repr(num_layers), "give a depth of 1 or more")
     if jump not in (None, "max", "cat", "lstm"):
         raise InputError("jump", repr(jump), "give 'max', 'cat', 'lstm' or None")
     if jump is not None and num_layers == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 
 import torch
@@ -12,6 +11,7 @@ from torch_geometric.nn.attention import PerformerAttention
 
 from benthic.errors import InputError
 from benthic.nn.encoding import Encoding
+from benthic.nn.forward_inputs import taken
 
 __all__ = ["GlobalAttention", "GraphTransformer", "GraphTransformerLayer", "performer"]
 
@@ -195,8 +195,8 @@ class GraphTransformerLayer(nn.Module):
         """
         h = _normalize(self.norm, x, batch)
         if self.conv is not None:
-            taken = _taken(self.conv, edges)
-            x = x + self.scale * self.dropout(self.conv(h, edge_index, **taken))
+            inputs = taken(self.conv, edges)
+            x = x + self.scale * self.dropout(self.conv(h, edge_index, **inputs))
         if self.attention is not None:
             x = x + self.scale * self.dropout(self.attention(h, batch))
         y: Tensor = self.dropout(self.ffn(_normalize(self.ffn_norm, x, batch)))
@@ -332,15 +332,8 @@ class GraphTransformer(nn.Module):
 
 
 def _normalize(norm: nn.Module, x: Tensor, batch: Tensor | None) -> Tensor:
-    normalized: Tensor = norm(x, **_taken(norm, {"batch": batch}))
+    normalized: Tensor = norm(x, **taken(norm, {"batch": batch}))
     return normalized
-
-
-def _taken(module: nn.Module, offered: dict[str, Tensor | None]) -> dict[str, Tensor]:
-    """What a module's ``forward`` asks for, of what there is."""
-    given = {name: value for name, value in offered.items() if value is not None}
-    names = inspect.signature(module.forward).parameters if given else ()
-    return {name: value for name, value in given.items() if name in names}
 
 
 def _share(argument: str, value: float) -> float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from benthic.nn.forward_inputs import parameter_names
 
 Place = tuple[bool, Any]
 """Whether an input was given by position, and its position or name."""
@@ -165,34 +165,6 @@ def name_of(module: nn.Module, place: Place) -> str:
         return str(key)
     names = parameter_names(type(module))
     return names[key] if key < len(names) else ""
-
-
-def parameter_names(kind: type[nn.Module]) -> tuple[str, ...]:
-    """What a class of modules calls its inputs.
-
-    Args:
-        kind: The class; where its ``forward`` only hands on what it is given, the
-            class that it was made from is asked.
-
-    Example:
-        >>> from torch_geometric.nn import GCNConv
-        >>> parameter_names(GCNConv)
-        ('x', 'edge_index', 'edge_weight')
-    """
-    for ancestor in kind.__mro__:
-        forward = vars(ancestor).get("forward")
-        names = _names(forward) if inspect.isfunction(forward) else ()
-        if names:
-            return names
-    return ()
-
-
-@functools.cache
-def _names(forward: Callable[..., Any]) -> tuple[str, ...]:
-    parameters = list(inspect.signature(forward).parameters.values())[1:]
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return ()
-    return tuple(p.name for p in parameters if p.kind is not p.VAR_KEYWORD)
 
 
 def graph_of_nodes(module: nn.Module, inputs: Inputs) -> Any:

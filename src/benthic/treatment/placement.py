@@ -11,8 +11,8 @@ from torch_geometric.nn import MessagePassing
 
 from benthic.errors import InputError
 from benthic.nn.acceleration import accelerate
+from benthic.nn.forward_inputs import parameter_names
 from benthic.trace import Layer, find_layers
-from benthic.treatment.arguments import parameter_names
 from benthic.treatment.widths import Widths, layer_widths
 
 
