@@ -136,6 +136,20 @@ def test_gates_are_between_closed_and_open():
     torch.testing.assert_close(gate, change.tanh())
 
 
+@pytest.mark.filterwarnings("ignore:Sparse")
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+def test_gating_reads_a_sparse_graph_as_the_layers_do(layout):
+    one_way = torch.tensor([[0, 1, 2, 2], [1, 2, 0, 1]])
+    adjacency = torch.sparse_coo_tensor(
+        one_way.flip(0), torch.ones(4), (3, 3), check_invariants=False
+    ).coalesce()  # rows are targets
+    if layout is torch.sparse_csr:
+        adjacency = adjacency.to_sparse_csr()
+    h, x = torch.randn(2, 3, 4)
+    expected = GradientGating()(h, [x], one_way)
+    torch.testing.assert_close(GradientGating()(h, [x], adjacency), expected)
+
+
 def test_gating_asks_for_the_graph():
     with pytest.raises(ValueError, match="give edge_index"):
         GradientGating()(torch.ones(2, 3), [torch.ones(2, 3)])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import JumpingKnowledge
-from torch_geometric.utils import scatter
+from torch_geometric.utils import is_torch_sparse_tensor, scatter, to_edge_index
 
 from benthic.errors import InputError
 
@@ -34,6 +34,9 @@ class Skip(nn.Module, ABC):
     what a skip carries arrives unharmed at any depth.
     """
 
+    needs_graph = False
+    """Whether it reads rows of the branch as the ends of edges."""
+
     @abstractmethod
     def forward(
         self, h: Tensor, states: Sequence[Tensor], edge_index: Tensor | None = None
@@ -43,7 +46,8 @@ class Skip(nn.Module, ABC):
         Args:
             h: Output of the branch, ``[N, C]``.
             states: The stream so far, first to current, each ``[N, C]``.
-            edge_index: The graph, ``[2, E]``, for skips that look at it.
+            edge_index: The graph, ``[2, E]`` or sparse as PyG's layers take it, for
+                skips that look at it.
         """
 
 
@@ -166,7 +170,9 @@ class GradientGating(Skip):
         x_{l+1} = (1 - \tau) \odot x_l + \tau \odot h_l
 
     Where neighbors agree the gate closes, and smoothing stops by itself. The trap is
-    the node without neighbors: its gate is closed for good.
+    the node without neighbors: its gate is closed for good. Where messages come from
+    other nodes than they go to (bipartite graphs, sampled blocks) there is no
+    :math:`h_j` to compare with.
 
     Args:
         p: Exponent, above 0.
@@ -182,6 +188,8 @@ class GradientGating(Skip):
         tensor([0.])
     """
 
+    needs_graph = True
+
     def __init__(self, p: float = 2.0) -> None:
         super().__init__()
         if not p > 0:
@@ -193,7 +201,10 @@ class GradientGating(Skip):
     ) -> Tensor:
         if edge_index is None:
             raise ValueError("GradientGating looks at the graph; give edge_index")
-        source, target = edge_index
+        if is_torch_sparse_tensor(edge_index):  # rows are targets
+            target, source = to_edge_index(edge_index)[0]
+        else:
+            source, target = edge_index
         change = (h[source] - h[target]).abs() ** self.p  # [E, C]
         gate = scatter(change, target, dim=0, dim_size=h.size(0), reduce="sum").tanh()
         return torch.lerp(states[-1], h, gate)

@@ -101,6 +101,28 @@ def target_states(value: Any) -> dict[str, Tensor]:
     return {"": value} if is_state(value) else {}
 
 
+def is_of_one_kind(value: Any) -> bool:
+    """Whether messages come from the very rows that they go to.
+
+    Args:
+        value: States, or a pair for sources and targets.
+
+    Example:
+        >>> x = torch.zeros(5, 2)
+        >>> is_of_one_kind(x), is_of_one_kind((x, x)), is_of_one_kind((x, x[:3]))
+        (True, True, False)
+    """
+    if not isinstance(value, tuple | list):
+        return True
+    source, target = value[0], value[-1]
+    return source is target or (
+        is_state(source)
+        and is_state(target)
+        and source.shape == target.shape
+        and source.data_ptr() == target.data_ptr()
+    )
+
+
 def map_tensors(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
     """States, pairs or dictionaries of them, each tensor mapped.
 

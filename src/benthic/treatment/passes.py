@@ -46,6 +46,7 @@ class Pass:
         self.nodes: dict[int, tuple[Tensor, Tensor]] = {}
         self.depths: dict[str, int] = {}
         self.graph: tuple[Any, ...] = ()
+        self.no_graph = ""
         self.num_nodes = -1
         self._batch: Any = _UNKNOWN
 

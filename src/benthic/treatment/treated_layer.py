@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch_geometric.nn import JumpingKnowledge
+from torch_geometric.utils import is_torch_sparse_tensor
 
 from benthic.errors import InputError
 from benthic.nn.drop import SkipNode
@@ -24,6 +25,7 @@ from benthic.treatment.arguments import (
     edge_place,
     is_edges,
     is_graph,
+    is_of_one_kind,
     is_state,
     map_tensors,
     name_of,
@@ -138,7 +140,7 @@ class TreatedLayer(nn.Module):
             return None
         current.running = module
         inputs = Inputs(args, kwargs)
-        current.graph = _graph(module, inputs)
+        current.graph, current.no_graph = _graph(module, inputs)
         if current.stream is None:
             return None
         current.stream.stop()
@@ -198,6 +200,8 @@ class TreatedLayer(nn.Module):
         state, returned = State(h), h
         if node_type in self.keys:
             join = self.joins[self.keys[node_type]]
+            if stream:
+                self._refuse_no_graph(current, join)
             state.x, returned = join(
                 h,
                 [s.x for s in stream],
@@ -208,6 +212,16 @@ class TreatedLayer(nn.Module):
             kept = stream if self.keeps_all or len(stream) < 2 else stream[:1]
             current.stream.produced(self.name, returned, (*kept, state), depth)
         return returned
+
+    def _refuse_no_graph(self, current: Pass, join: Any) -> None:
+        wanting = [skip for skip in join.skips if skip.needs_graph]
+        if wanting and not current.graph:
+            raise InputError(
+                "treatments",
+                f"{type(wanting[0]).__name__} on layer {self.name!r}, "
+                f"{current.no_graph}",
+                "use Residual() or InitialResidual()",
+            )
 
     def _refuse_again(self, current: Pass, depth: int) -> None:
         if self.once and current.depths.setdefault(self.name, depth) != depth:
@@ -291,11 +305,17 @@ def key_of(name: str) -> str:
     return name.replace(".", "_") or "nodes"
 
 
-def _graph(module: nn.Module, inputs: Inputs) -> tuple[Any, ...]:
-    """Edges and their weights, where the layer was given one graph."""
+def _graph(module: nn.Module, inputs: Inputs) -> tuple[tuple[Any, ...], str]:
+    """Edges among the rows that a layer returns, with their weights, or why none."""
     place = edge_place(module, inputs)
-    if place is None or not is_edges(inputs[place]):
-        return ()
+    edges = None if place is None else inputs[place]
+    if not (is_edges(edges) or is_torch_sparse_tensor(edges)):
+        return (), "which was not given one list of edges"
+    if name_of(module, place).startswith("hyper"):  # type: ignore[arg-type]
+        return (), "whose edges join more than two nodes"
+    states = state_place(inputs)
+    if states is not None and not is_of_one_kind(inputs[states]):
+        return (), "whose messages come from other nodes than they go to"
     weights = (p for p in inputs.places if name_of(module, p) == "edge_weight")
     weight = next((inputs[p] for p in weights if inputs[p] is not None), None)
-    return (inputs[place],) if weight is None else (inputs[place], weight)
+    return ((edges,) if weight is None else (edges, weight)), ""

@@ -92,19 +92,26 @@ class Treatments(nn.Module):
             out: What it returns.
 
         Raises:
-            InputError: If the layers ran in another method, or no row is a node's.
+            InputError: If the layers ran in another method, their last graph is not
+                one of nodes of one kind, or no row is a node's.
         """
         if current.stream is not None:
             current.stream.stop()
         if self.propagation is None or current.num_nodes < 0:
             return out
         is_model = getattr(current.owner, "treatments", None) is self
-        if name != "forward" or not is_model or not current.graph:
+        if name != "forward" or not is_model:
             raise InputError(
                 "treatments",
                 f"{label(self.propagation)}, which acts on what forward() returns, "
                 f"in {type(current.owner).__name__}.{name}()",
                 "call the model itself, or leave the propagation out",
+            )
+        if not current.graph:
+            raise InputError(
+                "treatments",
+                f"{label(self.propagation)} after a last layer {current.no_graph}",
+                "use InitialResidual(), whose limit is the same personalized PageRank",
             )
         return self._spread(current, out)
 
