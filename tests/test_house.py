@@ -114,6 +114,18 @@ def test_an_unknown_name_of_the_root_is_an_attribute_error():
         benthic.no_such_name  # noqa: B018
 
 
+def test_each_room_can_be_entered_from_the_root_and_none_is_before():
+    rooms = {room.name for room in ROOMS if room.parent == PACKAGE} - {"cli"}
+    code = f"""
+import sys, benthic
+assert not any(f"benthic.{{room}}" in sys.modules for room in {sorted(rooms)})
+benthic.transforms.FoSR, benthic.nn.DeepGNN, benthic.training.Protocol
+print(*(getattr(benthic, room).__name__ for room in {sorted(rooms | {"errors"})}))
+"""
+    expected = [f"benthic.{room}" for room in sorted(rooms | {"errors"})]
+    assert run_python(code).split() == expected
+
+
 @pytest.mark.parametrize("room", ROOMS, ids=relative)
 def test_a_room_exports_what_its_init_imports_sorted(room):
     imported = {

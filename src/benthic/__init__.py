@@ -103,8 +103,26 @@ _HOME = {
 }
 
 
+_ROOMS = (
+    "checks",
+    "datasets",
+    "errors",
+    "metrics",
+    "nn",
+    "relational",
+    "report",
+    "sweeps",
+    "trace",
+    "training",
+    "transforms",
+    "treatment",
+)
+
+
 def __getattr__(name: str) -> Any:
     # Importing torch takes seconds; `import benthic` and `benthic --help` do not.
+    if name in _ROOMS:
+        return import_module(f"benthic.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'benthic' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

@@ -152,6 +152,15 @@ def test_a_graph_written_to_in_place_is_made_anew(graph):
     assert cache.get(graph, weight, "a", make) == 3
 
 
+def test_a_write_that_torch_does_not_count_is_not_seen(graph):
+    """A limit: to see it would take a copy of every graph."""
+    cache, made = GraphCache(), []
+    for _ in range(2):
+        cache.get(graph, None, "one", lambda: made.append(1))
+        graph.data.add_(1)
+    assert made == [1]
+
+
 def test_a_graph_that_is_gone_is_forgotten_and_never_mistaken(graph):
     cache, make = GraphCache(), Counter()
     for expected in range(1, 20):  # a new tensor often gets the old one's address

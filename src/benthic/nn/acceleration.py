@@ -29,7 +29,8 @@ def accelerate(model: nn.Module) -> nn.Module:
     (``benchmarks/propagation.py``). Outputs are the same to rounding; parameters, names
     and hooks stay. Where the plain way is needed (a sparse ``edge_index``, weights with
     gradients, hooks on messages, an explainer, half precision, autocast) a layer takes
-    it by itself.
+    it by itself. A graph that is written to behind torch's back (``edge_weight.data``)
+    is taken for the same graph; see :class:`~benthic.nn.propagation.GraphCache`.
 
     Args:
         model: Any module; its layers of exactly these classes change their class.

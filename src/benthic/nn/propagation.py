@@ -183,6 +183,11 @@ class GraphCache:
     since. So the layers of a stack, and the epochs of a training run, share one
     normalization and one sparse matrix. Nothing here keeps a graph alive.
 
+    The trap is a write that torch does not count: through ``tensor.data``, or through
+    the NumPy array that shares the memory. It is not seen, since seeing it would take a
+    copy of the graph and a look at all of it in every layer. Write to the tensor
+    itself, as in ``edge_weight.mul_(2)``, or make a new one.
+
     Args:
         capacity: Graphs (and flavors of them) to remember.
 
