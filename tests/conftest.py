@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 from collections.abc import Callable
 
@@ -86,3 +87,20 @@ def _leave_the_last_line_to_pytest() -> None:
     # Type checks of the tests keep a few of DuckDB's objects alive until Python ends,
     # and its bindings then list them on stderr.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+@pytest.fixture
+def full_disk():
+    """While it is entered, no file may grow beyond so many bytes."""
+    resource = pytest.importorskip("resource")
+
+    @contextlib.contextmanager
+    def full(size=1):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return full

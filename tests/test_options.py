@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benthic.errors import InputError
+from benthic.errors import InputError, OutputError, QueryError
 from benthic.options import between, named, of_training, whole_numbers
 
 PARAM = SimpleNamespace(name="num_layers")
@@ -61,3 +61,10 @@ def test_an_argument_is_called_as_the_user_typed_it(argument, typed):
     with pytest.raises(InputError) as raised, named(datasets="DATASETS"):
         raise InputError(argument, "x", "y")
     assert raised.value.argument == typed
+
+
+def test_a_full_disk_is_called_as_typed_and_a_query_stays_what_it_is():
+    with pytest.raises(OutputError, match="--save: x; y"), named(folder="--save"):
+        raise OutputError("folder", "x", "y")
+    with pytest.raises(QueryError, match="type at line 1"), named():
+        raise QueryError("type", "no number")

@@ -6,7 +6,8 @@
     ├── InputError               the request was wrong; exit code 2
     │   └── QueryError           a predictive query cannot be read or answered
     ├── ModelError               the model itself failed while it ran; exit code 1
-    └── DatabaseError            the database failed while it was read; exit code 1
+    ├── DatabaseError            the database failed while it was read; exit code 1
+    └── OutputError              a result cannot be written (disk full); exit code 1
 """
 
 from __future__ import annotations
@@ -142,3 +143,23 @@ class ModelError(BenthicError, RuntimeError):
 
 class DatabaseError(BenthicError, RuntimeError):
     """The database failed while it was read."""
+
+
+class OutputError(BenthicError, RuntimeError):
+    """A result cannot be written: names the argument, what was found and what to do.
+
+    Example:
+        >>> raise OutputError("out", "a.csv: no space left on device", "free space")
+        Traceback (most recent call last):
+        ...
+        benthic.errors.OutputError: out: a.csv: no space left on device; free space
+    """
+
+    def __init__(self, argument: str, found: str, remedy: str) -> None:
+        super().__init__(f"{argument}: {found}; {remedy}")
+        self.argument = argument
+        self.found = found
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type[OutputError], tuple[object, ...]]:
+        return type(self), (self.argument, self.found, self.remedy)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from benthic.errors import InputError
+from benthic.errors import InputError, OutputError, QueryError
 
 
 def between(low: int, high: int | None = None) -> Callable[..., Any]:
@@ -106,10 +106,12 @@ def named(**typed: str) -> Iterator[None]:
     """
     try:
         yield
-    except InputError as error:
+    except QueryError:  # it points at a word of the query itself
+        raise
+    except (InputError, OutputError) as error:
         flag = _spelled(error.argument)
         argument = typed.get(error.argument, flag)
-        raise InputError(argument, error.found, error.remedy) from error
+        raise type(error)(argument, error.found, error.remedy) from error
 
 
 def _flag(param: Any) -> str:

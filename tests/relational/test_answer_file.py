@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from benthic.errors import InputError
+from benthic.errors import InputError, OutputError
 from benthic.relational.answer_file import check_file, records, write_answers
 
 PART = pd.DataFrame(
@@ -58,18 +59,16 @@ def test_no_part_is_an_empty_file_of_json(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text()) == []
 
 
-def broken():
-    yield PART
-    raise OSError(28, "No space left on device")
-
-
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
-def test_a_full_disk_leaves_what_was_there(tmp_path, suffix):
+def test_a_full_disk_leaves_what_was_there(tmp_path, full_disk, suffix):
     path = tmp_path / f"a.{suffix}"
     path.write_text("before")
 
-    with pytest.raises(InputError, match="no space left on device"):
-        write_answers(path, broken())
+    with (
+        full_disk(),
+        pytest.raises(OutputError, match=rf"out: .*/a\.{suffix}: file too"),
+    ):
+        write_answers(path, [PART])
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -79,3 +78,13 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path, name
     with pytest.raises(InputError):
         check_file(tmp_path / name)
     check_file(None)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux")
+def test_where_no_file_can_be_made_the_answers_are_not_asked_for():
+    def parts():
+        pytest.fail("the work was done first")
+        yield PART
+
+    with pytest.raises(InputError, match=r"out: found /proc/x\.csv: no such file"):
+        write_answers("/proc/x.csv", parts())

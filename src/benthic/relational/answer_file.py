@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benthic.errors import InputError
-from benthic.output_file import check_writable
+from benthic.output_file import check_folder, check_writable, unwritable
 
 
 def write_answers(
@@ -31,6 +31,7 @@ def write_answers(
     Raises:
         InputError: If the kind of file is unknown, or it cannot be written; what was
             there before stays.
+        OutputError: If the disk is full; the same.
 
     Example:
         >>> place = Path(tempfile.mkdtemp()) / "answers.csv"
@@ -42,17 +43,20 @@ def write_answers(
     """
     final = Path(path)
     check_file(final, argument=argument)
-    handle, name = tempfile.mkstemp(prefix=f".{final.name}-", dir=final.parent or ".")
+    try:
+        return _replaced(final, parts)
+    except OSError as error:
+        raise unwritable(path, error, argument=argument) from error
+
+
+def _replaced(final: Path, parts: Iterable[pd.DataFrame]) -> int:
+    handle, name = tempfile.mkstemp(prefix=f".{final.name}-", dir=final.parent)
     os.close(handle)
     made = Path(name)
     try:
         rows = _FORMATS[final.suffix.lower()](made, parts)
         made.chmod(0o644)  # mkstemp's file is for its owner only
         made.replace(final)
-    except OSError as error:
-        reason = (error.strerror or str(error) or type(error).__name__).lower()
-        remedy = "free space or name another file"
-        raise InputError(argument, f"{path}: {reason}", remedy) from error
     finally:
         made.unlink(missing_ok=True)
     return rows
@@ -67,6 +71,7 @@ def check_file(path: str | Path | None, *, argument: str = "out") -> None:
 
     Raises:
         InputError: If they cannot.
+        OutputError: If the disk is full.
     """
     if path is None:
         return
@@ -75,6 +80,7 @@ def check_file(path: str | Path | None, *, argument: str = "out") -> None:
         known = ", ".join(_FORMATS)
         raise InputError(argument, str(path), f"name a file that ends in {known}")
     check_writable(final, argument=argument)
+    check_folder(final.parent, argument=argument, named=final)
 
 
 def _parquet(path: Path, parts: Iterable[pd.DataFrame]) -> int:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from benthic.errors import InputError
-from benthic.relational.engines.folder import MARK, whole_folder
+from benthic.errors import InputError, OutputError
+from benthic.relational.engines.folder import MARK, check_whole_folder, whole_folder
 
 
 def test_nothing_is_there_until_all_is(tmp_path):
@@ -61,7 +61,34 @@ def test_an_empty_folder_may_be_filled(tmp_path):
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(InputError, match="name a writable folder"),
+        pytest.raises(InputError, match="not a directory; name a place"),
         whole_folder(tmp_path / "file" / "x"),
     ):
         pass
+
+
+def test_it_is_found_before_the_work_whether_a_folder_can_be_made(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("")
+
+    check_whole_folder(None)
+    check_whole_folder(tmp_path / "deep" / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+    with pytest.raises(InputError, match=r"--save: found .*photos, which holds some"):
+        check_whole_folder(tmp_path / "photos", argument="--save")
+    with pytest.raises(InputError, match=r"--save: found .*jpg/model: not a directory"):
+        check_whole_folder(tmp_path / "photos/cat.jpg/model", argument="--save")
+
+
+def test_a_full_disk_names_the_folder_that_was_asked_for(tmp_path, full_disk):
+    def save():
+        with (
+            whole_folder(tmp_path / "model") as outer,
+            whole_folder(outer / "in") as it,
+        ):
+            (it / MARK).write_text("{}")
+
+    with full_disk(), pytest.raises(OutputError) as raised:
+        save()
+    assert raised.value.found == f"{tmp_path / 'model'}: file too large"
+    assert list(tmp_path.iterdir()) == []

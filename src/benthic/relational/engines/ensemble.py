@@ -10,7 +10,7 @@ from typing import Any
 
 import lightgbm
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from benthic.relational.engines.binned_material import BinnedMaterial
 from benthic.relational.engines.boosting import Rows, grow
@@ -157,7 +157,8 @@ class Ensemble:
                 "quantiles": np.ascontiguousarray(self.linear.quantiles),
                 "coefficient": np.ascontiguousarray(self.linear.coefficient),
             }
-            save_file(arrays, folder / f"{name}.safetensors")
+            # Written by Python, so that a full disk is an OSError as everywhere else.
+            (folder / f"{name}.safetensors").write_bytes(save(arrays))
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Ensemble:

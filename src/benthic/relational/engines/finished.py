@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benthic.errors import InputError
+from benthic.output_file import unwritable
 
 
 class Finished:
@@ -39,9 +39,7 @@ class Finished:
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise InputError(
-                    "fit_dir", f"{folder}: {error.strerror}", "name a writable folder"
-                ) from error
+                raise unwritable(str(folder), error, argument="fit_dir") from error
 
     def read(self, key: dict[str, Any]) -> dict[str, Any] | None:
         """The result under a key, or None; a damaged file counts as absent."""
@@ -94,7 +92,8 @@ def write_atomically(path: Path, text: str) -> None:
         text: What it shall hold.
 
     Raises:
-        InputError: If it cannot be written (no right, disk full).
+        InputError: If it cannot be written.
+        OutputError: If the disk is full.
     """
     handle = None
     try:
@@ -109,7 +108,4 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError as error:
         if handle is not None:
             handle.unlink(missing_ok=True)
-        reason = (error.strerror or type(error).__name__).lower()
-        raise InputError(
-            "fit_dir", f"{path}: {reason}", "free space or name a writable folder"
-        ) from error
+        raise unwritable(path, error, argument="fit_dir") from error

@@ -8,21 +8,24 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benthic.errors import InputError
+from benthic.errors import InputError, OutputError
+from benthic.output_file import check_folder, unwritable
 
 MARK = "engine.json"
 """The file by which a saved engine is known."""
 
 
 @contextlib.contextmanager
-def whole_folder(folder: str | Path) -> Iterator[Path]:
+def whole_folder(folder: str | Path, *, argument: str = "folder") -> Iterator[Path]:
     """A temporary folder that takes the place of ``folder`` if all went well.
 
     Args:
         folder: To be made. An engine that was saved there before is replaced.
+        argument: What to call it in an error.
 
     Raises:
         InputError: If it holds something else, or cannot be written.
+        OutputError: If the disk is full.
 
     Example:
         >>> place = Path(tempfile.mkdtemp()) / "model"
@@ -31,24 +34,44 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
         >>> [path.name for path in place.iterdir()]
         ['engine.json']
     """
+    check_whole_folder(folder, argument=argument)
     final = Path(folder)
-    if final.exists() and not (final / MARK).is_file():
-        if not final.is_dir() or any(final.iterdir()):
-            raise InputError(
-                "folder", f"{folder}, which holds something else", "name a new folder"
-            )
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    try:
-        yield made
-        _replace(made, final)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        try:
+            yield made
+            _replace(made, final)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    except (OSError, InputError, OutputError) as error:
+        # A folder within this one speaks of a place that the user never named.
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(cause, OSError):
+            raise unwritable(folder, cause, argument=argument) from cause
+        raise
+
+
+def check_whole_folder(folder: str | Path | None, *, argument: str = "folder") -> None:
+    """Finds out before the work whether a folder can be made; None is fine.
+
+    Args:
+        folder: To be made later.
+        argument: What to call it in an error.
+
+    Raises:
+        InputError: If it holds something else, or cannot be written.
+        OutputError: If the disk is full.
+    """
+    if folder is None:
+        return
+    final = Path(folder)
+    is_ours = not final.exists() or (final / MARK).is_file()
+    if not is_ours and (not final.is_dir() or any(final.iterdir())):
+        raise InputError(
+            argument, f"{folder}, which holds something else", "name a new folder"
+        )
+    check_folder(final.absolute().parent, argument=argument, named=final)
 
 
 def _replace(made: Path, final: Path) -> None:
@@ -59,10 +82,3 @@ def _replace(made: Path, final: Path) -> None:
         final.rename(old)
     made.rename(final)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _unwritable(folder: str | Path, error: OSError) -> InputError:
-    reason = (error.strerror or type(error).__name__).lower()
-    return InputError(
-        "folder", f"{folder}: {reason}", "free space or name a writable folder"
-    )
