@@ -40,7 +40,7 @@ def test_backtests_test_each_of_the_last_anchors_once():
 
 
 def test_too_few_anchors_and_overlapping_windows_are_refused():
-    with pytest.raises(InputError, match="num_anchors: found 2 anchors"):
+    with pytest.raises(InputError, match="examples: found 2 anchors"):
         split_by_time(rows([0, 10], 1))
     with pytest.raises(InputError, match="windows that overlap"):
         split_by_time(rows([0, 1, 2, 3], 30))

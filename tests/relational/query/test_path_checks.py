@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tests.relational.market import CHURN, market_frames
 from tests.relational.query.asking import asked, customers, error_of, filtered, place_of
 from tests.relational.query.schemas import BANK, SHOP, schema, table
+
+from benthic.errors import QueryError
+from benthic.relational.database import Database
+from benthic.relational.query import PredictiveQuery
 
 STAFF = schema(
     table("staff", "id:K boss:k pay hired:T", boss="staff"),
@@ -112,3 +117,15 @@ def test_where_on_an_unrelated_table_is_refused():
     assert error.message == (
         "WHERE filters entities, and a customer has no single products row"
     )
+
+
+def test_a_key_that_was_not_linked_is_named_with_what_declares_it() -> None:
+    frames = market_frames()
+    frames["orders"].loc[:300, "customer_id"] += 1_000
+    with Database.open(frames) as db, pytest.raises(QueryError) as caught:
+        PredictiveQuery.parse(CHURN, db.schema)
+
+    last = str(caught.value).splitlines()[-1]
+    assert last.startswith("orders.customer_id has the name of customers's key, but 35")
+    assert "--overrides" in last
+    assert last.endswith("tables: {orders: {fkeys: {customer_id: customers}}}")

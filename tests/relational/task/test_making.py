@@ -5,6 +5,7 @@ import pytest
 from tests.relational.task.databases import open_bank, open_shop
 
 from benthic.errors import InputError, QueryError
+from benthic.relational.database import Database
 from benthic.relational.task import Span, make_task
 
 SHOP, BANK = open_shop(), open_bank()
@@ -93,7 +94,7 @@ def test_an_assumption_about_the_entity_is_carried_to_the_engine() -> None:
     pd.testing.assert_frame_equal(task.train(), plain.train())
 
 
-@pytest.mark.parametrize("choice", ["entity", "yesterday-ish"])
+@pytest.mark.parametrize("choice", ["entity", "yesterday-ish", "NaT", ""])
 def test_an_anchor_time_that_cannot_be_is_refused(choice: str) -> None:
     text = "PREDICT products.price FOR EACH products.product_id"
     with pytest.raises(InputError, match="anchor_time"):
@@ -102,10 +103,44 @@ def test_an_anchor_time_that_cannot_be_is_refused(choice: str) -> None:
 
 def test_rows_that_end_long_before_the_anchor_are_noted() -> None:
     late = make_task(SHOP, SPEND, anchor_time="2026-06-10")
-    orders = SHOP.relation("orders", ["placed_at"])
-    last = SHOP.query(f"SELECT max(placed_at) FROM {orders}")[0][0].date()
-    assert late.notes[-1].startswith(f"orders has no row after {last}: labels after")
+    end = SHOP.end_time
+    assert late.notes[-1].startswith(f"the data end at {end}: what happened from then")
     assert not any(
-        "no row after" in note
+        "no row after" in note or "the data end" in note
         for note in make_task(SHOP, SPEND, anchor_time="2024-06-10").notes
     )
+
+
+def test_a_table_of_the_target_that_ended_before_the_others_is_noted() -> None:
+    days = pd.date_range("2025-01-01", periods=365, freq="D")
+    frames = {
+        "customers": pd.DataFrame({"customer_id": range(20)}),
+        "orders": pd.DataFrame(
+            {
+                "order_id": range(200),
+                "customer_id": [i % 20 for i in range(200)],
+                "total": 1.0,
+                "placed_at": days[:200],
+            }
+        ),
+        "visits": pd.DataFrame({"visit_id": range(365), "at": days}),
+    }
+    with Database.open(frames) as db:
+        notes = make_task(db, SPEND).notes
+    assert notes[-1].startswith("orders has no row after 2025-07-19: labels after")
+
+
+def test_the_end_of_the_data_has_a_name() -> None:
+    assert make_task(SHOP, SPEND, anchor_time="end").anchor_time == SHOP.end_time
+
+
+def test_an_anchor_before_the_first_row_is_told_when_the_rows_begin() -> None:
+    orders = SHOP.relation("orders", ["placed_at"])
+    first = SHOP.query(f"SELECT min(placed_at) FROM {orders}")[0][0].date()
+    with pytest.raises(QueryError) as caught:
+        make_task(SHOP, SPEND, anchor_time="1990-01-01")
+    assert f"known at 1990-01-01: the first row of the target is of {first}" in str(
+        caught.value
+    )
+    assert "give a later anchor_time" in str(caught.value)
+    assert "shorter window" not in str(caught.value)

@@ -213,10 +213,10 @@ labels; ask for what sometimes happens and sometimes does not, or give more anch
             )
     if len(train) < _LEAST_ROWS or validation.empty:
         raise InputError(
-            "num_anchors",
+            "query",
             f"{len(train):,} training and {len(validation):,} validation labels",
-            f"at least {_LEAST_ROWS} and 1 are needed: give more anchors, "
-            "or a shorter window",
+            f"at least {_LEAST_ROWS} and 1 are needed: ask for a shorter window, "
+            "or of more entities",
         )
     if task_type in {"binary", "multiclass"} and train["label"].nunique() < 2:
         raise InputError(

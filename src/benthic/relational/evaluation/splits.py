@@ -58,7 +58,7 @@ def split_by_time(
     needed = num_validation + num_test + 1
     if len(anchors) < needed:
         raise InputError(
-            "num_anchors",
+            "examples",
             f"{len(anchors)} anchors with labels",
             f"a split by time needs {needed}: ask for more anchors or a shorter window",
         )
@@ -76,7 +76,7 @@ def split_by_time(
     )
     if split.train.empty or split.validation.empty:
         raise InputError(
-            "num_anchors",
+            "examples",
             "windows that overlap, so that no label is observed before the next part",
             "ask for more anchors, or for anchors as far apart as the window is long",
         )

@@ -194,10 +194,23 @@ class _Paths:
                 f"one {one} can belong to many {self.entity}, "
                 f"so {owned} has no single {entity}"
             )
-        hint = None
+        hint = self._unlinked(table)
         if between:
             hint = f"for example: {canonical.expression(self._example(node, between))}"
         self.faults.add("path", node.argument.place, message, self._below(), hint)
+
+    def _unlinked(self, table: str) -> str | None:
+        """The column that looks like the key that is missing, and how to declare it."""
+        linked = self.schema.tables[table].fkey_col_to_pkey_table
+        for problem in self.schema.problems:
+            is_near = problem.table == table and self.entity in problem.text
+            if is_near and problem.column is not None and problem.column not in linked:
+                return (
+                    f"{table}.{problem.column} {problem.text}; if it is the key, say so"
+                    f" in a file for --overrides (overrides= in Python): tables: "
+                    f"{{{table}: {{fkeys: {{{problem.column}: {self.entity}}}}}}}"
+                )
+        return None
 
     def _below(self) -> str:
         tables = dict.fromkeys(name for name, _ in self.schema.children[self.entity])

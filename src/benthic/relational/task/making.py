@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pandas as pd
 
-from benthic.errors import InputError
+from benthic.errors import InputError, QueryError
 from benthic.relational.database import Database
 from benthic.relational.query import PredictiveQuery, paths
 from benthic.relational.query.tree import (
@@ -37,8 +37,8 @@ from benthic.relational.task.sufficiency import Required
 from benthic.relational.task.task import Candidates, ExampleSource, Task
 from benthic.relational.task.values import literal_sql
 
-AUTO, OWN = "auto", "entity"
-"""Choices of ``anchor_time`` beside a moment and None."""
+AUTO, OWN, END = "auto", "entity", "end"
+"""Choices of ``anchor_time`` beside a moment; None is the end, too."""
 
 _NEVER = pd.Timestamp.max
 
@@ -72,7 +72,8 @@ def make_task(
         query: Text, or a query that was checked against ``db.schema``.
         anchor_time: When the prediction is made. ``"auto"``: a static target of a table
             with times at each row's own time, everything else at the end of the data.
-            ``"entity"``: each row at its own time. None: the end of the data.
+            ``"entity"``: each row at its own time. ``"end"`` or None: the end of the
+            data.
         step: Distance of the anchors; the horizon by default.
         num_train_anchors: At most so many anchors to learn from.
         validation_anchors: Anchors to choose by. Where each row is asked once, any
@@ -130,6 +131,7 @@ def make_task(
         notes=(
             *query.notes(db.schema),
             _anchor_note(own_time, now),
+            *_silent(asked, until),
             *_ended(asked, horizon),
         ),
     )
@@ -140,21 +142,27 @@ def _own_time(choice: AnchorTime, query: PredictiveQuery, table: Table) -> bool:
         raise InputError(
             "anchor_time",
             f"entity, and {table.name} has no time column",
-            "give a time, or None for the end of the data",
+            "give a time, or end for the end of the data",
         )
     is_event = choice == AUTO and not query.is_temporal and table.time_col is not None
     return choice == OWN or is_event
 
 
 def _moment(choice: AnchorTime, db: Database) -> pd.Timestamp:
-    if choice in (AUTO, OWN, None):
+    if choice in (AUTO, OWN, END, None):
         return _end(db)
     try:
         time = pd.Timestamp(choice)
+        # "NaT" and an empty text are read without a word.
+        fault = ValueError("no time") if pd.isna(time) else None
     except ValueError as error:
+        fault = error
+    if fault is not None:
         raise InputError(
-            "anchor_time", repr(choice), "give a time, entity, or None"
-        ) from error
+            "anchor_time",
+            repr(choice),
+            "give a time such as 2026-01-31, or auto, entity or end",
+        ) from fault
     return time if time.tz is None else time.tz_convert("UTC").tz_localize(None)
 
 
@@ -168,7 +176,7 @@ def _end(db: Database) -> pd.Timestamp:
 def _anchor_note(own_time: bool, now: pd.Timestamp) -> str:
     if own_time:
         return "each row is judged at its own time: what came later is not seen"
-    return f"judged at {now.isoformat(sep=' ')}"
+    return f"nothing later than {now.isoformat(sep=' ')} is seen"
 
 
 def _windows(nodes: Iterable[Expression | None]) -> list[Window]:
@@ -239,17 +247,42 @@ def _anchors(
         # Nobody has a label anywhere: the counts of training will tell why.
         anchors = split(None)
     if not anchors.train:
-        found, needed = len(anchors.test + anchors.validation), 1 + validation + test
-        raise query.error(
-            "data",
-            f"the label is observed at {found} {'anchor' if found == 1 else 'anchors'},"
-            f" and {needed} are needed: its rows span {earliest.date()} to"
-            f" {asked.limit.date()}, its horizon is {horizon}",
-            getattr(query.target, "place", None),
-            f"room for {needed} horizons in that span",
-            "ask for a shorter window",
-        )
+        needed = 1 + validation + test
+        raise _unobserved(asked, horizon, anchors, earliest, needed)
     return anchors
+
+
+def _unobserved(
+    asked: Asked,
+    horizon: Horizon,
+    anchors: Anchors,
+    earliest: pd.Timestamp,
+    needed: int,
+) -> QueryError:
+    """Why there are not enough anchors: no row yet, or too few horizons."""
+    found = len(anchors.test + anchors.validation)
+    message = (
+        f"the label is observed at {found} {'anchor' if found == 1 else 'anchors'},"
+        f" and {needed} are needed: its rows span {earliest.date()} to"
+        f" {asked.limit.date()}, its horizon is {horizon}"
+    )
+    expected, remedy = (
+        f"room for {needed} horizons in that span",
+        "ask for a shorter window",
+    )
+    if earliest == _NEVER:
+        message = "nothing can be learned: the target has no row with a time"
+        expected, remedy = "rows of the target", "ask about a table that has rows"
+    elif asked.limit <= earliest:
+        message = (
+            f"nothing was known at {asked.now.date()}: the first row of the target is"
+            f" of {earliest.date()}"
+        )
+        expected = f"an anchor after {earliest.date()}"
+        remedy = "give a later anchor_time"
+    query = asked.labels.query
+    place = getattr(query.target, "place", None)
+    return query.error("data", message, place, expected, remedy)
 
 
 def _earliest(
@@ -261,6 +294,15 @@ def _earliest(
     return min((pd.Timestamp(first) for first, _ in spans), default=_NEVER)
 
 
+def _silent(asked: Asked, until: pd.Timestamp) -> Iterator[str]:
+    """A note where the data end long before the anchor."""
+    if asked.limit < until:
+        yield (
+            f"the data end at {asked.limit.isoformat(sep=' ')}: what happened from then"
+            f" to the anchor {asked.now.isoformat(sep=' ')} is not known"
+        )
+
+
 def _ended(asked: Asked, horizon: Horizon | None) -> Iterator[str]:
     """A note where the rows of the target end long before the anchor."""
     db, query = asked.db, asked.labels.query
@@ -269,7 +311,7 @@ def _ended(asked: Asked, horizon: Horizon | None) -> Iterator[str]:
         if horizon is None or span is None:
             continue
         last = pd.Timestamp(span[1])
-        if horizon.after(last) >= asked.now:
+        if horizon.after(last) >= asked.limit:
             continue
         yield (
             f"{table} has no row after {last.date()}: labels after that are of empty "

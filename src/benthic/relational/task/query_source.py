@@ -21,7 +21,7 @@ from benthic.relational.task.anchors import (
 from benthic.relational.task.example_table import ExampleTable
 from benthic.relational.task.labels import LabelQuery
 from benthic.relational.task.steps import Horizon
-from benthic.relational.task.sufficiency import Required, check_training
+from benthic.relational.task.sufficiency import Required, check_judging, check_training
 from benthic.relational.task.task import Examples
 
 SEEDS_AT_ONCE = 1_000_000
@@ -186,7 +186,19 @@ class AnchoredExamples:
         made = self.asked.finished(parts, dropped, sampled=split != "test")
         if split == "train":
             return self.asked.checked(made, considered, used)
+        if times:
+            check_judging(self.asked.labels, made, considered, self._moment(split))
         return made
+
+    def _moment(self, split: str) -> str:
+        """Which anchors a split has, and how far their labels reach."""
+        times: tuple[pd.Timestamp, ...] = getattr(self.anchors, split)
+        first, last = times[-1], times[0]
+        end = last if self.asked.horizon is None else self.asked.horizon.after(last)
+        which = f"anchor {last}"
+        if len(times) > 1:
+            which = f"{len(times):,} anchors from {first} to {last}"
+        return f"the {split} {which}, whose labels reach to {end}"
 
     def labels(self, seeds: str) -> str:
         """SQL: what became of these seeds."""

@@ -70,6 +70,39 @@ def check_training(
     _check_classes(labels, made, counts)
 
 
+def check_judging(
+    labels: LabelQuery, made: Examples, considered: int, moment: str
+) -> None:
+    """Nothing, if there is a label to choose or to judge by.
+
+    Args:
+        labels: The query.
+        made: Its examples of validation, or of the test.
+        considered: How many entity-times were looked at.
+        moment: Which anchors these are, in words.
+
+    Raises:
+        QueryError: Of kind data, with the anchors and the counts.
+    """
+    is_set = labels.task_type is TaskType.multilabel
+    filled = "count(*) FILTER (len(label) > 0)" if is_set else "count(*)"
+    if made.table.row(filled)[0]:
+        return
+    query = labels.query
+    left_out = [f"{count:,} {why}" for why, count in made.dropped.items()]
+    advice = _advice(made)
+    if len(made.table):
+        left_out.append(f"{len(made.table):,} empty: no row in the window")
+        advice = _ADVICE["empty"]
+    raise query.error(
+        "data",
+        f"no label at {moment}: {considered:,} entity-times ({', '.join(left_out)})",
+        _place(query.target),
+        "labels at that time",
+        f"give another anchor_time, or {advice}",
+    )
+
+
 def _check_classes(labels: LabelQuery, made: Examples, counts: str) -> None:
     if labels.task_type not in (TaskType.binary, TaskType.multiclass):
         return
