@@ -110,3 +110,29 @@ def test_it_is_one_json_document_and_a_table(churn):
 def test_another_regime_is_refused(db):
     with pytest.raises(InputError, match="regime: found 'loose'; choose rolling or"):
         judge(task(db, CHURN), QUICK, regime="loose")
+
+
+def test_interrupted_fits_find_their_finished_parts_again_each_in_its_folder(
+    db, tmp_path
+):
+    def stop(text):
+        if text.startswith("model 1") and len(list(tmp_path.iterdir())) == 2:
+            raise KeyboardInterrupt
+
+    arguments = {"backtest": True, "num_resamples": 2, "fit_dir": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        judge(task(db, CHURN), QUICK, **arguments, progress=stop)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["2025-11-22T000000", "2025-12-06T000000"]
+    found = judge(task(db, CHURN), QUICK, **arguments)
+
+    assert kept
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    fresh = judge(task(db, CHURN), QUICK, backtest=True, num_resamples=2)
+    pd.testing.assert_frame_equal(found.predictions, fresh.predictions)
+
+
+def test_what_it_says_of_time_is_true_of_what_was_judged(churn):
+    assert "nothing later than 2025-12-20 00:00:00 is seen" in churn.notes
+    assert not any("judged at" in note for note in churn.notes)

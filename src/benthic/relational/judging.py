@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -116,6 +117,7 @@ def judge(
     regime: str = "rolling",
     backtest: bool = False,
     num_resamples: int = 200,
+    fit_dir: str | Path | None = None,
     progress: Callable[[str], None] = silent,
 ) -> Evaluation:
     """Fits on the past of a task and scores predictions for its test anchors.
@@ -127,6 +129,8 @@ def judge(
         backtest: Fit anew for each test anchor, with all that was known by then,
             instead of once for all.
         num_resamples: Resamples of entities for the intervals.
+        fit_dir: Where interrupted fits find their finished parts again, each fit in a
+            folder named for the first anchor it is judged at.
         progress: Told of each step.
 
     Raises:
@@ -140,7 +144,10 @@ def judge(
         if regime == "frozen":
             validation = _frozen(validation)
             test = _frozen(test)
-        fitted = learn(task, train, validation, options, progress=progress)
+        kept = None if fit_dir is None else Path(fit_dir) / _name(test)
+        fitted = learn(
+            task, train, validation, options, fit_dir=kept, progress=progress
+        )
         progress("predicting")
         found = fitted.engine.predict(test.drop(columns="label"))
         seconds += fitted.engine.predict_seconds
@@ -213,6 +220,10 @@ def _parts(
                 for part in (split.train, split.validation, split.test)
             ),
         )
+
+
+def _name(test: pd.DataFrame) -> str:
+    return f"{test['anchor_time'].min():%Y-%m-%dT%H%M%S}"
 
 
 def _frozen(examples: pd.DataFrame) -> pd.DataFrame:

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benthic.errors import InputError
-from benthic.relational.answer_file import write_answers
+from benthic.relational.answer_file import check_file, write_answers
 from benthic.relational.database import Database
-from benthic.relational.engines import FitReport, Options, load_engine
-from benthic.relational.engines.folder import MARK, whole_folder
+from benthic.relational.engines import FitReport, Options
 from benthic.relational.explaining import explain_entity, explain_query
 from benthic.relational.explanation import Explanation
 from benthic.relational.judging import Evaluation, judge
-from benthic.relational.learning import (
-    Fitted,
-    asked_in_parts,
-    for_each,
-    learn,
-    numbered,
-    with_frames,
-)
+from benthic.relational.learning import Fitted, for_each, learn, numbered
+from benthic.relational.predictions import Predictions
 from benthic.relational.progress import silent
 from benthic.relational.query import PredictiveQuery
-from benthic.relational.schema_change import schema_changes, written_schema
+from benthic.relational.saved_fit import load_fitted, save_fitted
 from benthic.relational.task import Task, make_task
 
 AnchorTime = str | dt.datetime | None
@@ -38,8 +29,6 @@ AnchorTime = str | dt.datetime | None
 _COHORT = 10_000
 """Entities that an entity is compared with, whether one is asked for or all: the same
 question has the same answer."""
-
-_FACTS = "predictor.json"
 
 
 @dataclass
@@ -89,7 +78,7 @@ class Predictor:
         Args:
             query: Text, or a parsed query.
             anchor_time: When predictions will be made: a time; ``"entity"`` for each
-                row's own; None for the end of the data; ``"auto"``: the end of the
+                row's own; ``"end"`` (or None) of the data; ``"auto"``: the end of the
                 data, or for a static target of events each row's own time.
 
         Raises:
@@ -106,42 +95,38 @@ class Predictor:
         ``probability``, ``probability_<class>``, ``mean``, ``lower`` and ``upper`` (a
         90 % interval) or ``scores``. A number's prediction is its median, which errs
         least; the mean is the expected value, and what to add up for a total. Named
-        entities that fail the query's WHERE come back with ``matches_where`` False.
+        entities that fail the query's WHERE come back with ``matches_where`` False. What
+        a reader should know is in ``attrs["notes"]``.
 
         Args:
             query: Text, or a parsed query.
             anchor_time: As for :meth:`fit`.
         """
-        parts = list(self.predictions(query, anchor_time=anchor_time))
+        answers = self.predictions(query, anchor_time=anchor_time)
+        parts = list(self._told(answers))
         if not parts:
             raise InputError(
                 "query",
                 "no entity that it asks about at the anchor time",
                 "give an earlier anchor_time, or drop WHERE",
             )
-        return pd.concat(parts, ignore_index=True)
+        found = pd.concat(parts, ignore_index=True)
+        found.attrs["notes"] = list(answers.notes)
+        return found
 
     def predictions(
         self, query: PredictiveQuery | str, *, anchor_time: AnchorTime = "auto"
-    ) -> Iterator[pd.DataFrame]:
+    ) -> Predictions:
         """The same in parts, so that millions of entities need no memory.
+
+        The fit is done when this returns, the predictions are made one part at a time.
 
         Args:
             query: Text, or a parsed query.
             anchor_time: As for :meth:`fit`.
         """
         task = self._task(query, anchor_time)
-        engine = self._answering(task).engine
-        cohort = self._cohort(task, anchor_time)
-        total, done = task.count("now"), 0
-        for seeds in asked_in_parts(task, engine.announce):
-            asked = with_frames(seeds, task.num_frames)
-            known = asked[["entity", "anchor_time", *_frame(asked)]]
-            found = engine.predict(known, cohort=cohort)
-            flags = asked[["matches_where"]] if _has_failures(task, asked) else None
-            yield pd.concat([known, found, flags], axis=1)
-            done += len(seeds)
-            self.progress(f"predicted {done:,} of {total:,}")
+        return Predictions(task, self._answering(task), self._cohort(task, anchor_time))
 
     def predict_to(
         self,
@@ -156,9 +141,14 @@ class Predictor:
             path: The file; it appears whole or not at all.
             query: Text, or a parsed query.
             anchor_time: As for :meth:`fit`.
+
+        Raises:
+            InputError: If the file cannot be written there; found out before the fit.
+            OutputError: If the disk is full; the fit is kept and can be saved.
         """
-        parts = self.predictions(query, anchor_time=anchor_time)
-        return write_answers(path, parts)
+        check_file(path, argument="path")
+        answers = self.predictions(query, anchor_time=anchor_time)
+        return write_answers(path, self._told(answers), argument="path")
 
     def evaluate(
         self,
@@ -199,6 +189,7 @@ class Predictor:
             regime=regime,
             backtest=backtest,
             num_resamples=num_resamples,
+            fit_dir=self.fit_dir,
             progress=self.progress,
         )
 
@@ -236,7 +227,9 @@ class Predictor:
         )
 
     def save(
-        self, folder: str | Path, query: PredictiveQuery | str | None = None
+        self,
+        folder: str | Path,
+        query: PredictiveQuery | str | None = None,
     ) -> None:
         """Writes a fitted engine, without pickle; whole or not at all.
 
@@ -246,18 +239,9 @@ class Predictor:
 
         Raises:
             InputError: If nothing was fitted, or the folder cannot be written.
+            OutputError: If the disk is full.
         """
-        fitted = self._chosen(query)
-        facts = {
-            "benthic": version("benthic"),
-            "query": str(fitted.query),
-            "schema": written_schema(self.db.schema),
-        }
-        with whole_folder(folder) as made:
-            fitted.engine.save(made / "engine")
-            (made / _FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
-            # By this file a folder is known that may be replaced.
-            (made / MARK).write_text("{}", encoding="utf-8")
+        save_fitted(folder, self._chosen(query), self.db)
 
     @classmethod
     def load(
@@ -275,34 +259,12 @@ class Predictor:
             progress: Told of each step.
 
         Raises:
-            InputError: If there is none, or the schema changed so that it does not fit.
+            InputError: If there is none or a part of it is gone, or the schema changed
+                so that it does not fit.
         """
-        place = Path(folder)
-        try:
-            facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
-            query, schema = facts["query"], facts["schema"]
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(
-                "folder",
-                f"{folder}, no saved predictor",
-                "name a folder that was saved",
-            ) from error
-        changes = schema_changes(schema, db.schema)
-        if changes:
-            more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
-            raise InputError(
-                "database",
-                "another schema than the model was fitted on: "
-                + "; ".join(changes[:5])
-                + more,
-                "fit anew, or correct the schema by overrides",
-            )
-        engine = load_engine(place / "engine", db)
-        if engine.report is None:
-            raise InputError("folder", f"{folder}, an unfinished fit", "fit it again")
-        made = cls(db, engine.options, progress=progress)
-        parsed = PredictiveQuery.parse(query, db.schema)
-        made._fitted[query] = Fitted(parsed, engine, engine.report)
+        fitted = load_fitted(folder, db)
+        made = cls(db, fitted.engine.options, progress=progress)
+        made._fitted[str(fitted.query)] = fitted
         return made
 
     def is_fitted_for(self, query: PredictiveQuery | str) -> bool:
@@ -376,6 +338,13 @@ class Predictor:
             known = known.sample(_COHORT, random_state=0).sort_index()
         return known.reset_index(drop=True)
 
+    def _told(self, answers: Predictions) -> Iterator[pd.DataFrame]:
+        done, total = 0, answers.num_rows
+        for part in answers:
+            yield part
+            done += len(part)
+            self.progress(f"predicted {done:,} of {total:,}")
+
     def _chosen(self, query: PredictiveQuery | str | None) -> Fitted:
         if query is not None:
             name = str(for_each(self._parsed(query)))
@@ -386,14 +355,3 @@ class Predictor:
             found = f"{len(self._fitted)} fitted queries"
             raise InputError("query", found, "fit one, or say which to save")
         return next(iter(self._fitted.values()))
-
-
-def _frame(seeds: pd.DataFrame) -> list[str]:
-    return ["frame"] if "frame" in seeds else []
-
-
-def _has_failures(task: Task, seeds: pd.DataFrame) -> bool:
-    query = task.query
-    if query is None or query.entities is None or query.where is None:
-        return False
-    return "matches_where" in seeds
