@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+from tests.relational.market import market_frames
 
 from benthic import cli
 
@@ -62,3 +63,13 @@ def files(tmp_path):
     torch.save(parts, tmp_path / "data.pt")
     (tmp_path / "net.py").write_text(MODEL)
     return parts
+
+
+@pytest.fixture
+def market(tmp_path):
+    """The shop as a folder of Parquet."""
+    folder = tmp_path / "market"
+    folder.mkdir()
+    for name, frame in market_frames().items():
+        frame.to_parquet(folder / f"{name}.parquet")
+    return folder

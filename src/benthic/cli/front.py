@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import typer
 
-from benthic.cli import databases, networks  # noqa: F401  their commands join in
+from benthic.cli import databases, networks, queries  # noqa: F401  commands join in
 from benthic.cli.application import app
+from benthic.cli.stopping import stoppable, stopped
 from benthic.cli.wording import one_line
 from benthic.errors import BenthicError, InputError, QueryError
 
@@ -33,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A terminal without these characters shows "?" instead of failing.
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    sys.exit(_run(arguments))
+    with stoppable():
+        code = _run(arguments)
+    sys.exit(code)
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -50,6 +53,7 @@ def _run(arguments: Sequence[str]) -> int:
         return 1
     except Exception as error:
         code, line = _explain(error)
+    code, line = stopped() or (code, line)
     typer.echo(f"benthic: {line}", err=True)
     return int(code)
 

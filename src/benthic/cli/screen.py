@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benthic.cli.application import console
+from benthic.cli.stopping import stopped
 from benthic.output_stream import stdout_kept
 
 
@@ -49,13 +51,22 @@ def work(debug: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def resumable(out: Path) -> Iterator[None]:
-    """Says what an interruption leaves behind."""
+def resumable(out: Path | None, option: str = "--out FOLDER") -> Iterator[None]:
+    """Says what a stop leaves behind.
+
+    Args:
+        out: Where finished parts are kept, if anywhere.
+        option: What would keep them.
+    """
     try:
         yield
-    except KeyboardInterrupt:
-        kept = f"what is finished is kept in {out}"
-        console.print(f"{kept}: run the same command again to go on")
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or stopped():
+            hint = f"nothing of it is kept: {option} would keep finished parts"
+            if out is not None:
+                kept = f"what is finished is kept in {out}"
+                hint = f"{kept}: run the same command again to go on"
+            console.print(hint, soft_wrap=True)
         raise
 
 
@@ -97,3 +108,36 @@ def steps(text: str) -> Iterator[Callable[[str], None]]:
         return
     with console.status(text) as status:
         yield lambda step: status.update(f"{text}: {step}")
+
+
+@contextlib.contextmanager
+def counted(text: str, parts: Iterable[Any], total: int) -> Iterator[Iterator[Any]]:
+    """Parts as they are taken, with a bar over their rows, or a line each in a log.
+
+    Args:
+        text: What is done on the whole.
+        parts: Frames.
+        total: How many rows they have together.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows"),
+        TimeRemainingColumn(),
+    )
+    is_terminal = console.is_terminal
+    with Progress(
+        *columns, console=console, transient=True, disable=not is_terminal
+    ) as shown:
+        task = shown.add_task(text, total=total)
+
+        def taken() -> Iterator[Any]:
+            done = 0
+            for part in parts:
+                yield part
+                done += len(part)
+                shown.update(task, completed=done)
+                if not is_terminal:
+                    console.print(f"{text}: {done:,} of {total:,} rows")
+
+        yield taken()
