@@ -95,8 +95,8 @@ class Predictor:
         ``probability``, ``probability_<class>``, ``mean``, ``lower`` and ``upper`` (a
         90 % interval) or ``scores``. A number's prediction is its median, which errs
         least; the mean is the expected value, and what to add up for a total. Named
-        entities that fail the query's WHERE come back with ``matches_where`` False. What
-        a reader should know is in ``attrs["notes"]``.
+        entities that fail the query's WHERE come back with ``matches_where`` False.
+        What a reader should know is in ``attrs["notes"]``.
 
         Args:
             query: Text, or a parsed query.
