@@ -6,10 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch_geometric.utils import to_dense_batch
 
 from benthic.errors import InputError
 from benthic.nn.dropout import FastDropout
-from benthic.treatment.stream import Rows, State, Stream, usable
+from benthic.treatment.row_numbers import count_in_order
+from benthic.treatment.stream import State, Stream, usable
 
 
 @pytest.fixture
@@ -27,6 +29,27 @@ def h(stream):
     return h
 
 
+_ORDER = torch.tensor([3, 1, 5, 0, 2, 4])
+
+
+def _written(h, *keys):
+    out = torch.zeros_like(h)
+    for key in keys:
+        out[key] = h[key].relu()
+    return out
+
+
+def _zeroed(h):
+    h = h + 0
+    h[h < 0] = 0.0
+    return h
+
+
+def _dense(h):
+    x, mask = to_dense_batch(h, torch.tensor([0, 0, 1, 1, 1, 1]))
+    return x.relu()[mask]
+
+
 ALL = {
     "relu": torch.relu,
     "dropout": lambda h: F.dropout(h, 0.5),
@@ -42,17 +65,42 @@ ALL = {
     "as a batch of one": lambda h: (2 * h[None])[0],
     "as a sequence": lambda h: (2 * h[:, None]).squeeze(1),
     "in place": lambda h: h.mul_(2),
+    "halves of columns": lambda h: torch.cat([c.relu() for c in h.chunk(2, -1)], -1),
+    "halves of rows": lambda h: torch.cat([c.relu() for c in h.chunk(2)]),
+    "row by row": lambda h: torch.stack([row.relu() for row in h]),
+    "some columns": lambda h: h[:, 1:3],
+    "columns by number": lambda h: h[:, torch.tensor([3, 0])],
+    "columns around": lambda h: h.roll(2, -1),
+    "turned and back": lambda h: h.t().relu().t(),
+    "normed over a turn": lambda h: nn.BatchNorm1d(6).eval()(h.t()).T,
+    "flattened and back": lambda h: h.reshape(-1).relu().view(6, 4),
+    "permuted and back": lambda h: h[_ORDER].relu()[_ORDER.argsort()],
+    "every index": lambda h: h.index_select(0, torch.arange(6)),
+    "written": lambda h: _written(h, slice(None)),
+    "written in parts": lambda h: _written(h, _ORDER < 3, _ORDER >= 3),
+    "written by columns": lambda h: _written(h, (..., slice(2)), (..., slice(2, 4))),
+    "zeroed by a mask": lambda h: _zeroed(h),
+    "heads of attention": lambda h: (
+        F.scaled_dot_product_attention(
+            *nn.Linear(4, 12)(h)[None].view(1, 6, 3, 2, 2).permute(2, 0, 3, 1, 4)
+        )
+        .transpose(1, 2)
+        .reshape(6, 4)
+    ),
+    "a dense batch": lambda h: _dense(h),
 }
 FIRST = {
     "slice": lambda h: h[:3],
     "narrow": lambda h: h.narrow(0, 0, 3),
     "then relu": lambda h: h[:3].relu(),
+    "mask": lambda h: h[torch.arange(6) < 3],
 }
 OTHER = {
     "later rows": lambda h: h[3:],
     "index": lambda h: h[torch.tensor([0, 2])],
     "permuted": lambda h: h[torch.arange(5, -1, -1)],
-    "mask": lambda h: h[torch.arange(6) < 3],
+    "around": lambda h: h.roll(1, 0),
+    "written in part": lambda h: _written(h, _ORDER < 3),
     "pooled": lambda h: h.mean(0, keepdim=True),
     "turned": lambda h: h.t(),
 }
@@ -61,16 +109,17 @@ OTHER = {
 @pytest.mark.parametrize(
     ("function", "rows"),
     [
-        *((f, Rows.ALL) for f in ALL.values()),
-        *((f, Rows.FIRST) for f in FIRST.values()),
-        *((f, Rows.OTHER) for f in OTHER.values()),
+        *((f, 6) for f in ALL.values()),
+        *((f, 3) for f in FIRST.values()),
+        *((f, -1) for f in OTHER.values()),
     ],
     ids=[*ALL, *FIRST, *OTHER],
 )
 def test_operations_hand_the_origin_on(function, rows, stream, h):
-    out = function(h)
-    assert stream.origin(out).layer == "a"
-    assert stream.origin(out).rows is rows
+    origin = stream.origin(function(h))
+    stream.stop()
+    assert origin.layer == "a"
+    assert count_in_order(origin.rows, num_rows=6) == rows
 
 
 def test_what_takes_only_a_shape_has_no_origin(stream, h):
@@ -120,7 +169,21 @@ def test_states_are_usable_row_by_row(stream, h):
     assert torch.equal(first.x, h[:3])
     assert usable(stream.origin(h), ones(6, 5), "b") == ()
     assert usable(stream.origin(h), ones(3, 4), "b") == ()
-    assert usable(stream.origin(h[torch.arange(6)]), ones(6, 4), "b") == ()
+    assert usable(stream.origin(h[_ORDER]), ones(6, 4), "b") == ()
+
+
+def test_what_meets_a_weight_is_noted(h, stream):
+    stream.stop()
+    weight = nn.Parameter(torch.ones(4, 4))
+    stream = Stream([weight])
+    stream.produced("a", h, [State(h)], 0, node_type="user")
+    stream.start()
+    h.relu() + 1
+    torch.ones(6, 4) @ weight
+    assert not stream.mapped
+    h.relu() @ (weight * 2).t()
+    stream.stop()
+    assert stream.mapped == {("a", "user")}
 
 
 def test_no_origin_outlives_its_tensor(stream, h):

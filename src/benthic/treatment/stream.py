@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,14 +12,13 @@ from torch import Tensor, overrides
 from torch.overrides import TorchFunctionMode
 
 from benthic.errors import InputError
-
-
-class Rows(Enum):
-    """Which rows of the last state a tensor has."""
-
-    ALL = "all"
-    FIRST = "the first"
-    OTHER = "other"
+from benthic.treatment.row_numbers import (
+    Operation,
+    count_in_order,
+    numbered,
+    tensors,
+    writes,
+)
 
 
 @dataclass
@@ -39,16 +37,19 @@ class Origin:
         order: Number of the call of that layer, in the order of calls.
         depth: How many layers of equal width came before.
         states: The stream up to that layer, first to current.
-        rows: Which rows of the current state the tensor has.
+        rows: For each entry of the tensor the row of the current state that it comes
+            from; None for all rows in order.
         is_mixed: Whether it joins several calls of one layer at one depth.
+        node_type: The node type, or "".
     """
 
     layer: str
     order: int
     depth: int
     states: tuple[State, ...]
-    rows: Rows = Rows.ALL
+    rows: Tensor | None = None
     is_mixed: bool = False
+    node_type: str = ""
 
 
 class Stream(TorchFunctionMode):
@@ -57,10 +58,15 @@ class Stream(TorchFunctionMode):
     The order in which layers run would mislead: parallel branches, two graphs in one
     forward pass and layers that are used again all look like a stack. So tensors are
     followed through the operations between layers. Inside a layer nothing is.
+
+    Args:
+        weights: Matrices, of which it is noted what they are applied to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Iterable[Tensor] = ()) -> None:
         super().__init__()
+        self.mapped: set[tuple[str, str]] = set()
+        self._weights = {id(weight): weight for weight in weights}
         self._origins: dict[int, tuple[weakref.ref[Tensor], Origin]] = {}
         self._order = 0
         self._is_on = False
@@ -74,12 +80,12 @@ class Stream(TorchFunctionMode):
     ) -> Any:
         """Runs the operation; what comes out has the origin of what went in."""
         kwargs = kwargs or {}
-        if _writes(func, kwargs):
+        if writes(func, kwargs):
             self._rescue(args)
         out = func(*args, **kwargs)
-        if self._origins:
+        if self._origins or self._weights:
             with torch._C.DisableTorchFunction():
-                self._follow(func, (args, tuple(kwargs.values())), out)
+                self._follow(func, args, kwargs, out)
         return out
 
     def origin(self, x: Tensor | None) -> Origin | None:
@@ -92,7 +98,12 @@ class Stream(TorchFunctionMode):
         return origin if reference is not None and reference() is x else None
 
     def produced(
-        self, layer: str, returned: Tensor, states: Sequence[State], depth: int
+        self,
+        layer: str,
+        returned: Tensor,
+        states: Sequence[State],
+        depth: int,
+        node_type: str = "",
     ) -> None:
         """Notes what a layer returned.
 
@@ -101,9 +112,11 @@ class Stream(TorchFunctionMode):
             returned: What the model is handed.
             states: The stream up to this layer's own state.
             depth: How many layers of equal width came before.
+            node_type: The node type, or "".
         """
         self._order += 1
-        self._mark(returned, Origin(layer, self._order, depth, tuple(states)))
+        origin = Origin(layer, self._order, depth, tuple(states), node_type=node_type)
+        self._mark(returned, origin)
 
     def carry(self, x: Tensor, out: Tensor) -> None:
         """Notes that a tensor has the rows of another.
@@ -137,26 +150,45 @@ class Stream(TorchFunctionMode):
         key, origins = id(x), self._origins
         origins[key] = weakref.ref(x, lambda _: origins.pop(key, None)), origin
 
-    def _follow(self, func: Callable[..., Any], inputs: Any, out: Any) -> None:
-        known = [(x, origin) for x in _tensors(inputs) if (origin := self.origin(x))]
+    def _follow(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        out: Any,
+    ) -> None:
+        inputs = list(tensors((args, tuple(kwargs.values()))))
+        known = [(x, origin) for x in inputs if (origin := self.origin(x))]
+        self._note_weights(inputs, [origin for _, origin in known], out)
+        if func is Tensor.__setitem__:
+            # What is written has rows; what is not stays as it was.
+            is_known = any(x is args[-1] for x, _ in known)
+            out = args[0] if is_known else None
         if not known or _is_fresh(func):
             return
-        newest = max(known, key=lambda item: item[1].order)
-        is_mixed = _mixes([origin for _, origin in known], newest[1])
-        for x in _tensors(out):
-            if x.is_floating_point() and x.dim() > 0:
-                origin = newest[1]
-                rows = _rows(func, newest[0], origin.rows, x)
-                if rows is not origin.rows or is_mixed is not origin.is_mixed:
-                    origin = Origin(
-                        origin.layer,
-                        origin.order,
-                        origin.depth,
-                        origin.states,
-                        rows,
-                        is_mixed,
-                    )
-                self._mark(x, origin)
+        # Whatever has all rows tells most about where rows are.
+        x, newest = max(known, key=lambda item: (item[1].order, item[1].rows is None))
+        origins = {id(x): origin for x, origin in known if origin.order == newest.order}
+
+        def numbers(x: Tensor) -> Tensor | None:
+            return numbered(x, origins[id(x)].rows) if id(x) in origins else None
+
+        operation = Operation(func, args, kwargs, numbers)
+        is_mixed = _mixes([origin for _, origin in known], newest)
+        for place, one in enumerate(tensors(out)):
+            if one.is_floating_point() and one.dim() > 0:
+                rows = operation.rows(x, newest.rows, one, place)
+                self._mark(one, replace(newest, rows=rows, is_mixed=is_mixed))
+
+    def _note_weights(
+        self, inputs: Sequence[Tensor], origins: Sequence[Origin], out: Any
+    ) -> None:
+        """Notes what meets a weight, and what is made from weights alone."""
+        if not any(id(x) in self._weights for x in inputs):
+            return
+        self.mapped |= {(origin.layer, origin.node_type) for origin in origins}
+        if not origins:
+            self._weights |= {id(x): x for x in tensors(out) if x.dim() > 1}
 
     def _rescue(self, args: tuple[Any, ...]) -> None:
         """Keeps a copy of a state that the model is about to overwrite."""
@@ -189,27 +221,19 @@ def usable(origin: Origin | None, h: Tensor, layer: str) -> tuple[State, ...]:
     """
     if origin is None or origin.states[-1].x.shape[1:] != h.shape[1:]:
         return ()
-    if origin.is_mixed and origin.rows is Rows.OTHER:
+    num_rows = count_in_order(origin.rows, origin.states[-1].x.size(0))
+    if origin.is_mixed and num_rows < 0:
         raise InputError(
             "model",
             f"rows of several batches together as input of layer {layer!r}, "
             "which have no earlier states",
             "call the whole model on each batch, or treat it without skips",
         )
-    num_rows = origin.states[-1].x.size(0)
-    if origin.rows is Rows.ALL and num_rows == h.size(0):
-        return origin.states
-    if origin.rows is Rows.FIRST and num_rows >= h.size(0):
-        return tuple(State(s.x.narrow(0, 0, h.size(0))) for s in origin.states)
-    return ()
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _tensors(item)
+    if origin.rows is None:
+        return origin.states if num_rows == h.size(0) else ()
+    if num_rows < h.size(0):
+        return ()
+    return tuple(State(s.x.narrow(0, 0, h.size(0))) for s in origin.states)
 
 
 def _mixes(origins: Sequence[Origin], newest: Origin) -> bool:
@@ -221,64 +245,6 @@ def _mixes(origins: Sequence[Origin], newest: Origin) -> bool:
             and origin.depth == newest.depth
         )
         for origin in origins
-    )
-
-
-_PICKS = {
-    Tensor.__getitem__,
-    Tensor.narrow,
-    Tensor.split,
-    Tensor.chunk,
-    Tensor.index_select,
-    torch.narrow,
-    torch.split,
-    torch.chunk,
-    torch.index_select,
-    torch.take_along_dim,
-    torch.gather,
-}
-
-
-def _rows(func: Callable[..., Any], x: Tensor, rows: Rows, out: Tensor) -> Rows:
-    if (func not in _PICKS and _num_rows(out) == _num_rows(x)) or _is_whole(out, x):
-        return rows
-    return Rows.OTHER if rows is Rows.OTHER or not _begins(out, x) else Rows.FIRST
-
-
-def _num_rows(x: Tensor) -> int:
-    """Nodes; ``x[None]`` has as many as ``x``."""
-    return next((size for size in x.shape if size != 1), 1)
-
-
-def _is_whole(out: Tensor, x: Tensor) -> bool:
-    """Whether ``out`` is a view of all of ``x``, in the same order."""
-    sizes = [[size for size in tensor.shape if size != 1] for tensor in (out, x)]
-    return (
-        out._is_view()
-        and sizes[0] == sizes[1]
-        and out.storage_offset() == x.storage_offset()
-    )
-
-
-def _begins(out: Tensor, x: Tensor) -> bool:
-    """Whether ``out`` is a view of the first rows of ``x``."""
-    return (
-        out._is_view()
-        and out.dim() == x.dim()
-        and out.size(0) <= x.size(0)
-        and out.shape[1:] == x.shape[1:]
-        and out.storage_offset() == x.storage_offset()
-        and out.stride() == x.stride()
-    )
-
-
-def _writes(func: Callable[..., Any], kwargs: dict[str, Any]) -> bool:
-    """Whether an operation overwrites its first argument."""
-    name = getattr(func, "__name__", "")
-    return (
-        (name.endswith("_") and not name.endswith("__"))
-        or name == "__setitem__"
-        or bool(kwargs.get("inplace"))
     )
 
 
