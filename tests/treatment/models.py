@@ -22,6 +22,8 @@ from torch_geometric.nn import (
     global_mean_pool,
 )
 
+from benthic.nn import DeepGNN, Residual
+
 
 class Stack(nn.Module):
     """A ModuleList with functional activation and dropout."""
@@ -205,6 +207,7 @@ HOMOGENEOUS = {
     "Shared": Shared,
     "Transformer": Transformer,
     "Mixed": Mixed,
+    "DeepGNN": lambda: DeepGNN(GCNConv, 6, 8, 3, 4, residual=Residual()),
     "Sequential": sequential,
 }
 

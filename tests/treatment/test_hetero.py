@@ -7,11 +7,12 @@ import copy
 import pytest
 import torch
 from tests.treatment.models import Homogeneous
-from torch import fx
-from torch_geometric.nn import to_hetero
+from torch import fx, nn
+from torch_geometric.nn import GCNConv, to_hetero
 
+from benthic.nn.norm import LayerNorm
 from benthic.nn.residual import DenseResidual, Residual
-from benthic.treatment import treat
+from benthic.treatment import Norm, treat
 from benthic.treatment.hetero import TypedJoin
 from benthic.treatment.treated_layer import Join
 
@@ -29,6 +30,29 @@ def test_skips_act_after_the_messages_were_put_together(aggr, hetero):
         assert together.target.__name__ in puts_together["user"]
     inputs = hetero.x_dict, hetero.edge_index_dict
     assert not torch.equal(treated(*inputs)["user"], model(*inputs)["user"])
+
+
+def test_a_graph_tells_where_no_state_arrives_and_where_the_answer_is():
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lin, self.beside = nn.Linear(6, 8), nn.Linear(8, 8)
+            self.a, self.b, self.c = (GCNConv(8, 8) for _ in range(3))
+
+        def forward(self, x, edge_index):
+            x = self.lin(x)
+            h = (self.a(x, edge_index) + self.b(x, edge_index)).relu()
+            return self.c(h, edge_index) + self.beside(h)
+
+    class Tracer(fx.Tracer):
+        def is_leaf_module(self, module, name):
+            return isinstance(module, GCNConv | nn.Linear)
+
+    model = Branches()
+    traced = fx.GraphModule(model, Tracer().trace(model))
+    lines = str(treat(traced, Residual(), Norm(LayerNorm)).treatments).splitlines()
+    assert lines[3].endswith("LayerNorm  Residual: found no earlier states")
+    assert lines[4].endswith("Residual   LayerNorm: the model's output")
 
 
 def test_the_original_s_graph_stays(hetero):

@@ -38,6 +38,7 @@ from torch_geometric.nn import (
     GraphSAGE,
     JumpingKnowledge,
     SAGEConv,
+    Sequential,
     TopKPooling,
     to_hetero,
 )
@@ -49,7 +50,7 @@ from benthic.errors import InputError
 from benthic.nn.drop import DropEdge, DropMessage, DropNode, SkipNode
 from benthic.nn.gpr import GeneralizedPageRank
 from benthic.nn.identity_map import IdentityMap
-from benthic.nn.norm import BatchNorm, GraphNorm, LayerNorm, PairNorm
+from benthic.nn.norm import BatchNorm, ContraNorm, GraphNorm, LayerNorm, PairNorm
 from benthic.nn.residual import (
     AntiSymmetric,
     DenseResidual,
@@ -69,6 +70,7 @@ ZERO = [
     (DropNode(0.0),),
     (DropMessage(0.0),),
     (SkipNode(0.0),),
+    (Norm(ContraNorm, scale=0.0, layer_norm=False),),
     (
         Residual(0.0),
         InitialResidual(0.0),
@@ -115,7 +117,7 @@ def test_the_copy_trains_and_every_inserted_parameter_has_a_gradient(
     assert sum(losses[-5:]) < sum(losses[:5])
     inserted = list(treated.treatments.named_parameters())
     assert inserted
-    assert all(p.grad is not None for _, p in inserted)
+    assert all(p.grad is not None for _, p in inserted if p.requires_grad)
 
 
 @pytest.mark.parametrize("make", HOMOGENEOUS.values(), ids=list(HOMOGENEOUS))
@@ -257,7 +259,10 @@ def test_parallel_branches_do_not_hear_each_other(x, edge_index):
     h = model.lin(x)
     a, b = model.a(h, edge_index), model.b(h, edge_index)
     expected = model.c((a + b).relu(), edge_index) + b
-    torch.testing.assert_close(treat(model, Residual())(x, edge_index), expected)
+    treated = treat(model, Residual())
+    with pytest.warns(UserWarning, match="no earlier states at b and did not"):
+        out = treated(x, edge_index)
+    torch.testing.assert_close(out, expected)
 
 
 def test_a_shared_layer_joins_its_own_states(x, edge_index):
@@ -309,9 +314,55 @@ def test_pooled_nodes_start_the_stream_anew(x, edge_index):
     a = model.a(x, edge_index)
     b = model.b(a.relu(), edge_index) + a
     h, edges, *_ = model.pool(b, edge_index)
-    torch.testing.assert_close(
-        treat(model, Residual())(x, edge_index), model.c(h, edges)
-    )
+    treated = treat(model, Residual())
+    with pytest.warns(UserWarning, match="Residual found no earlier states at c "):
+        out = treated(x, edge_index)
+    torch.testing.assert_close(out, model.c(h, edges))
+    last = str(treated.treatments).splitlines()[-1]
+    assert last.endswith("-         Residual: found no earlier states")
+    treated(x, edge_index)  # it warns once
+
+
+class Through(nn.Module):
+    """Some code of the user's between the layers."""
+
+    def __init__(self, act):
+        super().__init__()
+        self.convs = nn.ModuleList(GCNConv(6, 6) for _ in range(3))
+        self.act = act
+
+    def forward(self, x, edge_index):
+        for conv in self.convs:
+            x = self.act(conv(x, edge_index))
+        return x
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda h: torch.from_numpy(h.detach().numpy()).relu(),
+        torch.vmap(torch.relu),
+        torch.jit.script(nn.ReLU()),
+    ],
+    ids=["numpy", "vmap", "script"],
+)
+def test_skips_that_lost_their_states_say_so(act, x, edge_index):
+    model = Through(act).eval()
+    treated = treat(model, Residual(), JumpingKnowledge("max"), fast=False)
+    with pytest.warns(UserWarning, match=r"JumpingKnowledge\(max\) found no.* convs.2"):
+        out = treated(x, edge_index)
+    assert torch.equal(out, model(x, edge_index))
+    assert str(treated.treatments).count("Residual: found no earlier states") == 2
+
+
+def test_where_states_are_found_later_the_table_says_so(x, edge_index):
+    acts = [lambda h: torch.from_numpy(h.detach().numpy()), torch.relu]
+    treated = treat(Through(lambda h: acts[0](h)).eval(), Residual())
+    with pytest.warns(UserWarning, match=r"convs\.1, convs\.2"):
+        treated(x, edge_index)
+    acts.pop(0)
+    treated(x, edge_index)
+    assert "no earlier" not in str(treated.treatments)
 
 
 def test_sampled_layers_join_the_first_rows(x, edge_index):
@@ -537,9 +588,7 @@ PICKLED = {name: make for name, make in HOMOGENEOUS.items() if name != "Sequenti
 
 
 @pytest.mark.parametrize("keep", [copy.deepcopy, _pickled])
-@pytest.mark.parametrize(
-    "make", [*HOMOGENEOUS.values()][:-1], ids=list(HOMOGENEOUS)[:-1]
-)
+@pytest.mark.parametrize("make", HOMOGENEOUS.values(), ids=list(HOMOGENEOUS))
 def test_a_copy_of_a_treated_model_is_independent(make, keep, x, edge_index):
     treated = treat(make(), *EVERYTHING)
     out = run(treated, x, edge_index)
@@ -724,6 +773,21 @@ def test_a_propagation_needs_the_model_itself(x, edge_index):
     batch = Batch.from_data_list([Data(x=x, edge_index=edge_index)])
     with pytest.raises(InputError, match="without a row for each of 20 nodes"):
         pooled(batch)
+
+
+def test_a_label_is_written_as_one_writes_it_down():
+    norm = Norm(PairNorm, scale_individually=True)
+    assert repr(norm) == "Norm(PairNorm, scale_individually=True)"
+    table = str(treat(Stack(), norm, Residual()).treatments)
+    assert "Residual, PairNorm(scale_individually=True)\n" in table
+
+
+def test_another_sequential_does_not_change_a_treated_one(x, edge_index):
+    treated = treat(HOMOGENEOUS["Sequential"]().eval(), Residual(), Norm(LayerNorm))
+    out = treated(x, edge_index)
+    Sequential("a", [(nn.Linear(6, 3), "a -> a")])
+    assert torch.equal(treated(x, edge_index), out)
+    assert torch.equal(copy.deepcopy(treated)(x, edge_index), out)
 
 
 def test_the_table_says_what_was_inserted_where():

@@ -132,6 +132,8 @@ class MessageDrops(nn.Module):
         Args:
             conv: One that forms messages.
         """
+        if self.drop.p == 0:  # with a hook, layers form messages, and round otherwise
+            return
         conv.register_message_forward_hook(self.drop_messages)
         conv.register_propagate_forward_pre_hook(self.refuse_sparse)
 

@@ -110,8 +110,14 @@ def rewrite(
         inserted.entry = Entry(inserted.nodes, inserted.running)
         _drop_nodes(model, calls)
     states: dict[fx.Node, tuple[str, list[fx.Node]]] = {}
+    acted = set()
     for call in calls:
-        _join(model, call, states, (call.site.layer.name, call.site.node_type) in joins)
+        key = call.site.layer.name, call.site.node_type
+        if _join(model, call, states, key in joins):
+            acted.add(key)
+    for site in sites:
+        if (site.layer.name, site.node_type) not in acted:
+            site.leave_states_out()
     _bracket(model)
     model.graph.lint()
     model.recompile()
@@ -171,13 +177,17 @@ def _join(
     call: _Call,
     states: dict[fx.Node, tuple[str, list[fx.Node]]],
     has_join: bool,
-) -> None:
-    """Hands the joined messages and the stream before them to the treatments."""
+) -> bool:
+    """Hands the joined messages and the stream before them to the treatments.
+
+    Returns:
+        Whether there is a stream before them.
+    """
     node, site = call.together, call.site
     before = _stream(call, states)
     if not has_join:
         states[node] = (site.node_type, [*before, node] if before else [node])
-        return
+        return bool(before)
     key = f"treatments.layers.{key_of(site.layer.name)}.{key_of(site.node_type)}"
     with model.graph.inserting_after(node):
         joined = model.graph.call_module(key, (node, before))
@@ -187,6 +197,7 @@ def _join(
     node.replace_all_uses_with(returned, delete_user_cb=lambda user: user is not joined)
     stream = [] if site.starts_because else before
     states[returned] = (site.node_type, [*stream, state])
+    return bool(before)
 
 
 def _stream(

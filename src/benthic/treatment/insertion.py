@@ -207,7 +207,8 @@ def _skips(site: Site, wanted: Wanted) -> list[Skip]:
         site.left_out += [f"{label(s)}: {site.starts_because}" for s in wanted.skips]
         return []
     skips = [_skip(site, skip) for skip in wanted.skips]
-    site.inserted += [label(skip) for skip in wanted.skips]
+    site.of_states += [label(skip) for skip in wanted.skips]
+    site.inserted += site.of_states
     return skips
 
 
@@ -258,7 +259,7 @@ def _try(site: Site, skip: Skip, channels: int) -> None:
 def _norm(site: Site, wanted: Wanted) -> nn.Module | None:
     if not wanted.norms:
         return None
-    name = label(wanted.norms[0]).removeprefix("Norm(").removesuffix(")")
+    name = wanted.norms[0].name
     if site.ends_because:
         site.left_out.append(f"{name}: {site.ends_because}")
         return None
@@ -278,7 +279,8 @@ def _jump(site: Site, wanted: Wanted, is_last: bool) -> JumpingKnowledge | None:
             "give it this width, or use JumpingKnowledge('max')",
         )
     jump.reset_parameters()
-    site.inserted.append(f"JumpingKnowledge({jump.mode})")
+    site.of_states.append(f"JumpingKnowledge({jump.mode})")
+    site.inserted.append(site.of_states[-1])
     return jump
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from benthic.treatment.arguments import Inputs, graph_of_nodes
 from benthic.treatment.stream import Origin, Stream
 
 _UNKNOWN = object()
+_FORWARD = ("forward", "_call_impl")
 
 
 class Pass:
@@ -27,6 +28,8 @@ class Pass:
         inputs: What it was called with.
         follows: Whether any treatment asks where states come from.
         drop_node: Drops nodes of what enters the first layers.
+        weights: In a trial, where no treatment acts: of these matrices it is noted
+            which layers' outputs they are applied to.
     """
 
     def __init__(
@@ -35,16 +38,20 @@ class Pass:
         inputs: Inputs,
         follows: bool,
         drop_node: DropNode | None = None,
+        weights: Sequence[Tensor] | None = None,
     ) -> None:
         self.owner = owner
         self.inputs = inputs
-        self.stream = Stream() if follows else None
+        self.is_trial = weights is not None
+        self.stream = Stream(weights or ()) if follows else None
         self.drop_node = drop_node
         self.running: nn.Module | None = None
         self.origins: dict[str, Origin | None] = {}
         self.edges: dict[tuple[int, int], tuple[Tensor, Any]] = {}
         self.nodes: dict[int, tuple[Tensor, Tensor]] = {}
         self.depths: dict[str, int] = {}
+        self.found: dict[tuple[str, str], bool] = {}
+        self.ran: set[tuple[str, str]] = set()
         self.graph: tuple[Any, ...] = ()
         self.no_graph = ""
         self.num_nodes = -1
@@ -132,6 +139,8 @@ class Call:
         self.owner = owner
         self.name = name
         self.treatments = treatments
+        self.own = vars(owner).get(name)  # a method of this very object
+        self.was_tried = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the method, inside the pass that runs or a new one."""
@@ -145,18 +154,28 @@ class Call:
                 "skips have no earlier states",
                 "call the model on each batch",
             )
+        self.treatments.settle(self, Inputs(args, kwargs))
         running.now = started = self.treatments.start(self.owner, args, kwargs)
         try:
             out = self.__wrapped__(*args, **kwargs)
-            return self.treatments.finish(started, self.name, out)
+            return self.treatments.finish(started, self, out)
         finally:
             running.now = None
             started.end()
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
-        method = getattr(type(self.owner), self.name).__get__(self.owner)
-        return method  # type: ignore[no-any-return]
+        own: Any = self.own
+        method: Callable[..., Any] = own or getattr(
+            type(self.owner), self.name
+        ).__get__(self.owner)
+        return method
+
+    @property
+    def is_forward(self) -> bool:
+        """Whether this is the call of the whole model."""
+        is_model = getattr(self.owner, "treatments", None) is self.treatments
+        return is_model and self.name in _FORWARD
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)
@@ -199,11 +218,15 @@ def methods(module: nn.Module) -> list[str]:
     for name, value in inspect.getmembers(type(module), inspect.isfunction):
         is_own = not hasattr(nn.Module, name) and name != "reset_parameters"
         is_static = isinstance(inspect.getattr_static(module, name), staticmethod)
-        is_forward = name == "forward" and value is not nn.Module.forward
+        is_forward = name == "forward" and (
+            value is not nn.Module.forward or name in vars(module)
+        )
         if is_forward or (is_own and not name.startswith("_")):
             if not is_static and not inspect.isgeneratorfunction(value):
                 names.append(name)
-    return names
+    # PyG's Sequential puts a new forward() into each copy of itself.
+    restores_itself = type(module).__setstate__ is not nn.Module.__setstate__
+    return [*names, "_call_impl"] if restores_itself else names
 
 
 def runs_layer_by_layer(module: nn.Module, name: str) -> bool:

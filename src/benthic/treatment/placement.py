@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+from torch import fx, nn
 from torch_geometric.nn import MessagePassing
 
 from benthic.errors import InputError
 from benthic.nn.acceleration import accelerate
 from benthic.nn.forward_inputs import parameter_names
 from benthic.trace import Layer, find_layers
+from benthic.treatment.answers import find_maps, is_mapped, may_take
 from benthic.treatment.widths import Widths, layer_widths
+
+ANSWER = "the model's output"
+NO_STATES = "found no earlier states"
 
 
 @dataclass
@@ -26,6 +30,7 @@ class Site:
         widths: Channels that it takes and returns.
         starts_because: Why no skip can act here; "" if one can.
         ends_because: Why no norm may act here; "" if one may.
+        is_unsure: Whether a norm may act only if a map follows, which a call will tell.
     """
 
     layer: Layer
@@ -33,8 +38,15 @@ class Site:
     widths: Widths
     starts_because: str = ""
     ends_because: str = ""
+    is_unsure: bool = False
     inserted: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    of_states: list[str] = field(default_factory=list)
+
+    def leave_states_out(self) -> None:
+        """Notes that no earlier state reaches the layer."""
+        self.inserted = [name for name in self.inserted if name not in self.of_states]
+        self.left_out += [f"{name}: {NO_STATES}" for name in self.of_states]
 
     @property
     def name(self) -> str:
@@ -105,7 +117,7 @@ def find_sites(model: nn.Module) -> list[Site]:
         for before, site in zip([None, *own], own, strict=False):
             site.starts_because = _starts(site, before, is_shared(model, site, own))
         if own[-1].starts_because or not is_shared(model, own[-1], own):
-            own[-1].ends_because = _ends(model, own[-1], layers)
+            _set_end(model, own[-1], layers)
     return sites
 
 
@@ -146,19 +158,14 @@ def _starts(site: Site, before: Site | None, is_shared: bool) -> str:
     return ""
 
 
-def _ends(model: nn.Module, site: Site, layers: Sequence[Layer]) -> str:
-    """Why the last layer gets no norm: what it returns may be the answer."""
-    inside = {
-        m for layer in layers for own in layer.modules.values() for m in own.modules()
-    }
-    for module in model.modules():
-        width = getattr(module, "in_features", getattr(module, "in_channels", None))
-        maps = hasattr(module, "out_features") or hasattr(module, "out_channels")
-        if module in inside or module is model or not (maps and isinstance(width, int)):
-            continue
-        if site.widths.returned and width > 0 and width % site.widths.returned == 0:
-            return ""
-    return "the model's output"
+def _set_end(model: nn.Module, site: Site, layers: Sequence[Layer]) -> None:
+    """What the last layer returns is the answer, unless a map takes it further."""
+    maps = [m for m in find_maps(model, layers) if may_take(m, site.widths.returned)]
+    if isinstance(model, fx.GraphModule):
+        has_map = is_mapped(model, site.layer, maps)
+    else:
+        has_map = site.is_unsure = bool(maps)
+    site.ends_because = "" if has_map else ANSWER
 
 
 def drops_refusal(conv: MessagePassing) -> str:

@@ -118,6 +118,15 @@ class Stream(TorchFunctionMode):
         origin = Origin(layer, self._order, depth, tuple(states), node_type=node_type)
         self._mark(returned, origin)
 
+    def map(self, given: Iterable[Tensor]) -> None:
+        """Notes that tensors are taken further.
+
+        Args:
+            given: What a layer is given.
+        """
+        origins = [origin for x in given if (origin := self.origin(x))]
+        self.mapped |= {(origin.layer, origin.node_type) for origin in origins}
+
     def carry(self, x: Tensor, out: Tensor) -> None:
         """Notes that a tensor has the rows of another.
 
@@ -186,7 +195,7 @@ class Stream(TorchFunctionMode):
         """Notes what meets a weight, and what is made from weights alone."""
         if not any(id(x) in self._weights for x in inputs):
             return
-        self.mapped |= {(origin.layer, origin.node_type) for origin in origins}
+        self.map(inputs)
         if not origins:
             self._weights |= {id(x): x for x in tensors(out) if x.dim() > 1}
 

@@ -33,6 +33,7 @@ from benthic.treatment.arguments import (
     target_states,
 )
 from benthic.treatment.passes import Pass, Running
+from benthic.treatment.row_numbers import tensors
 from benthic.treatment.stream import State, Stream, usable
 
 # These look at the first and the current state only, so that the others can go.
@@ -49,6 +50,8 @@ class Join(nn.Module):
         skips: One after the other.
         norm: Of what is returned.
         jump: Jumping knowledge, where this is the last layer of the stream.
+
+    Where the model's answer is returned, ``is_answer`` keeps the norm from acting.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Join(nn.Module):
         self.skips = nn.ModuleList(skips)
         self.norm = norm
         self.jump = jump
+        self.is_answer = False
         self._takes_batch = norm is not None and (
             "batch" in inspect.signature(norm.forward).parameters
         )
@@ -87,7 +91,7 @@ class Join(nn.Module):
         returned = x
         if self.jump is not None and states:
             returned = self.jump([*states, x])
-        if self.norm is not None:
+        if self.norm is not None and not self.is_answer:
             has_graphs = self._takes_batch and is_graph(batch)
             fits = has_graphs and batch.size(0) == x.size(0)  # type: ignore[union-attr]
             returned = self.norm(returned, batch=batch) if fits else self.norm(returned)
@@ -147,6 +151,10 @@ class TreatedLayer(nn.Module):
         place = state_place(inputs)
         states = {} if place is None else target_states(inputs[place])
         current.origins = {t: current.stream.origin(x) for t, x in states.items()}
+        if current.is_trial:
+            given = (*args, *kwargs.values(), *states.values())
+            current.stream.map(tensors(given))
+            return None
         return self._drop_nodes(current, inputs, place)
 
     def end(self, module: nn.Module, _: Any, out: Any) -> Any:
@@ -198,7 +206,9 @@ class TreatedLayer(nn.Module):
         depth = origin.depth + 1 if origin is not None and stream else 0
         self._refuse_again(current, depth)
         state, returned = State(h), h
-        if node_type in self.keys:
+        current.ran.add((self.name, node_type))
+        if node_type in self.keys and not current.is_trial:
+            self._note_states(current, node_type, bool(stream))
             join = self.joins[self.keys[node_type]]
             if stream:
                 self._refuse_no_graph(current, join)
@@ -210,7 +220,8 @@ class TreatedLayer(nn.Module):
             )
         if current.stream is not None:
             kept = stream if self.keeps_all or len(stream) < 2 else stream[:1]
-            current.stream.produced(self.name, returned, (*kept, state), depth)
+            states = (*kept, state)
+            current.stream.produced(self.name, returned, states, depth, node_type)
         return returned
 
     def _refuse_no_graph(self, current: Pass, join: Any) -> None:
@@ -222,6 +233,12 @@ class TreatedLayer(nn.Module):
                 f"{current.no_graph}",
                 "use Residual() or InitialResidual()",
             )
+
+    def _note_states(self, current: Pass, node_type: str, found: bool) -> None:
+        join = self.joins[self.keys[node_type]]
+        if current.stream is not None and (join.skips or join.jump is not None):
+            key = self.name, node_type
+            current.found[key] = current.found.get(key, False) or found
 
     def _refuse_again(self, current: Pass, depth: int) -> None:
         if self.once and current.depths.setdefault(self.name, depth) != depth:
@@ -273,8 +290,9 @@ class Aside(nn.Module):
 
     def _stream(self) -> Stream | None:
         current = self._running.now
-        outside = current is not None and current.running is None
-        return current.stream if current is not None and outside else None
+        if current is None or current.running is not None or current.is_trial:
+            return None
+        return current.stream
 
 
 def keeps_all(skips: Sequence[Any], jumps: Sequence[Any]) -> bool:

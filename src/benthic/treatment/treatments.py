@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
-from torch_geometric.data import Data, HeteroData
+from torch_geometric.nn import JumpingKnowledge
 
 from benthic.errors import InputError
 from benthic.nn.acceleration import accelerate
+from benthic.nn.drop import DropNode
 from benthic.nn.dropout import FastDropout
+from benthic.nn.residual import Skip
 from benthic.trace import find_layers
-from benthic.treatment.arguments import Inputs, is_edges, is_state
+from benthic.treatment.answers import find_maps, try_out, weights_of
+from benthic.treatment.arguments import Inputs, is_state
+from benthic.treatment.copying import copy_model
 from benthic.treatment.graph_drops import EdgeDrops, MessageDrops
 from benthic.treatment.hetero import rewrite
+from benthic.treatment.inserted_table import Row, print_rows
 from benthic.treatment.insertion import (
     attach_drops,
     attach_identity_maps,
@@ -30,9 +36,9 @@ from benthic.treatment.passes import (
     callers,
     methods,
 )
-from benthic.treatment.placement import Site, find_sites, label
+from benthic.treatment.placement import ANSWER, NO_STATES, Site, find_sites, label
 from benthic.treatment.treated_layer import Aside, Join, TreatedLayer, keeps_all, key_of
-from benthic.treatment.wanted import Wanted, sort_treatments
+from benthic.treatment.wanted import Wanted, is_idle, sort_treatments
 
 _Model = TypeVar("_Model")
 
@@ -63,10 +69,10 @@ class Treatments(nn.Module):
             self.propagation = copy.deepcopy(wanted.propagations[0])
         self.names = [label(t) for members in vars(wanted).values() for t in members]
         self.mapped: set[str] = set()
-        self.rows: list[tuple[str, ...]] = []
-        self.follows = bool(
-            wanted.skips or wanted.jumps or wanted.node_drops or wanted.identity_maps
-        )
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.unsure: dict[tuple[str, str], Join] = {}
+        self.maps: list[nn.Module] = []
+        self.acted: set[tuple[str, str]] = set()
         self.has_skips = bool(wanted.skips or wanted.jumps)
 
     def start(self, owner: nn.Module, args: Any, kwargs: Any) -> Pass:
@@ -77,18 +83,43 @@ class Treatments(nn.Module):
             args: Its positional inputs.
             kwargs: Its keyword inputs.
         """
-        return Pass(owner, Inputs(args, kwargs), self.follows, self.nodes)
+        follows = bool(self.mapped) or any(map(_asks_for_states, self.modules()))
+        return Pass(owner, Inputs(args, kwargs), follows, self.nodes)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator] # watches uncompiled
+    def settle(self, call: Call, inputs: Inputs) -> None:
+        """Finds out at the first call which layers give the model's answer.
+
+        Args:
+            call: What is called; what was tried is not tried again.
+            inputs: What it is called with.
+        """
+        if not self.unsure or call.was_tried:
+            return
+        weights = weights_of(self.maps)
+        trial = Pass(call.owner, inputs, follows=True, weights=weights)
+        assert trial.stream is not None
+        call.was_tried = try_out(call.__wrapped__, inputs, self.running, trial)
+        for key in trial.ran & set(self.unsure):
+            # Who calls encode() may hand its output to another method.
+            if key in trial.stream.mapped or (call.was_tried and call.is_forward):
+                row, join = self.rows[key], self.unsure.pop(key)
+                join.is_answer = key not in trial.stream.mapped
+                if join.is_answer and join.norm is not None:
+                    row.absent[row.unsure] = ANSWER
+                    join.norm.requires_grad_(False)  # it will have no gradient
+                row.unsure = ""
 
     def forward(self) -> None:
         """Begins a call of a model whose calls are a graph (``to_hetero``)."""
         self.running.now = Pass(self, Inputs((), {}), follows=False)
 
-    def finish(self, current: Pass, name: str, out: Any) -> Any:
+    def finish(self, current: Pass, call: Call, out: Any) -> Any:
         """Spreads what the model returns over the graph, where that was asked for.
 
         Args:
             current: The pass that ends.
-            name: The method that returns.
+            call: The method that returns.
             out: What it returns.
 
         Raises:
@@ -97,14 +128,14 @@ class Treatments(nn.Module):
         """
         if current.stream is not None:
             current.stream.stop()
+        self._report(current)
         if self.propagation is None or current.num_nodes < 0:
             return out
-        is_model = getattr(current.owner, "treatments", None) is self
-        if name != "forward" or not is_model:
+        if not call.is_forward:
             raise InputError(
                 "treatments",
                 f"{label(self.propagation)}, which acts on what forward() returns, "
-                f"in {type(current.owner).__name__}.{name}()",
+                f"in {type(current.owner).__name__}.{call.name}()",
                 "call the model itself, or leave the propagation out",
             )
         if not current.graph:
@@ -114,6 +145,28 @@ class Treatments(nn.Module):
                 "use InitialResidual(), whose limit is the same personalized PageRank",
             )
         return self._spread(current, out)
+
+    def _report(self, current: Pass) -> None:
+        """Says once where skips found no states, so that they did not act."""
+        self.acted |= {key for key, found in current.found.items() if found}
+        lost = []
+        for key in current.found:
+            row = self.rows[key]
+            if key not in self.acted and not row.absent.keys() >= set(row.of_states):
+                lost.append(row)
+                row.absent |= dict.fromkeys(row.of_states, NO_STATES)
+            elif key in self.acted:
+                for name in row.of_states:
+                    row.absent.pop(name, None)
+        if lost:
+            names = ", ".join(dict.fromkeys(n for row in lost for n in row.of_states))
+            warnings.warn(
+                f"{names} found no earlier states at {', '.join(r.name for r in lost)} "
+                "and did not act there: either the stream starts there (another "
+                "branch, pooled nodes), or the way from the layer before cannot be "
+                "followed (NumPy, TorchScript, torch.vmap)",
+                stacklevel=2,
+            )
 
     def _spread(self, current: Pass, out: Any) -> Any:
         if is_state(out) and out.size(0) == current.num_nodes:
@@ -134,17 +187,10 @@ class Treatments(nn.Module):
         return f"{type(self).__name__}({', '.join(self.names)})"
 
     def __str__(self) -> str:
-        head = ("layer", "class", "channels", "inserted", "left out")
-        rows = [head, *self.rows]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        lines = [
-            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
-            for row in rows
-        ]
-        lines.insert(1, "  ".join("-" * width for width in widths))
+        lines = print_rows(self.rows.values())
         if self.propagation is not None:
             lines.append(f"output: {label(self.propagation)}")
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join(lines)
 
 
 def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
@@ -170,7 +216,7 @@ def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
 
     ==========================================  =======================================
     a skip: ``Residual()``, ``AntiSymmetric``…  at each layer that keeps its width
-    ``Norm(LayerNorm)``                         at each layer but the model's output
+    ``Norm(LayerNorm)``                         at each layer but the model's answer
     ``DropEdge``, ``DropPath``                  one mask a pass, the same in all layers
     ``DropNode``                                what enters the first layers
     ``DropMessage``                             the messages of each layer
@@ -178,6 +224,11 @@ def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
     ``JumpingKnowledge("max")``                 the last layer of the stream
     ``APPNP(K, alpha)`` and others like it      the rows that ``forward`` returns
     ==========================================  =======================================
+
+    Which layer's output is the model's answer, where maps outside the layers leave
+    that open, is found at the first call by one run without treatments. A skip that
+    finds no earlier states when the model runs says so once, in a warning and in the
+    table.
 
     The traps. A model's own skips stay, so that a residual beside them counts twice.
     Layers must be called inside the model: a part of it that is called from outside,
@@ -212,7 +263,7 @@ def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
     original = _checked(model)
     wanted = sort_treatments(treatments)
     find_sites(original)
-    twin: Any = _copy(original)
+    twin: Any = copy_model(original)
     devices = list({p.device for p in original.parameters() if p.is_cuda})
     with torch.random.fork_rng(devices=devices):
         if fast and not wanted.is_idle:
@@ -229,7 +280,7 @@ def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
     if treatments:
         build = rewrite if isinstance(twin, fx.GraphModule) else _hang
         build(twin, inserted, sites, joins, wanted)
-    inserted.rows = [_row(site) for site in sites]
+    inserted.rows = {(s.layer.name, s.node_type): _row(s, wanted) for s in sites}
     inserted.train(original.training)
     return twin  # type: ignore[no-any-return]
 
@@ -255,13 +306,23 @@ def _hang(
         for module in [*layer.modules.values(), *layer.hearts]:
             treated.attach(module)
     modules = [m for layer in layers.values() for m in layer.modules.values()]
-    if inserted.follows:
+    inserted.maps = find_maps(model, list(layers.values()))
+    inserted.unsure = _unsure(sites, joins)
+    if inserted.mapped or wanted.acts_on_states:
         inserted.aside = Aside(inserted.running)
         for module in _unseen(model, modules):
             inserted.aside.attach(module)
     for module in callers(model, modules):
         for name in methods(module):
             module.__dict__[name] = Call(module, name, inserted)
+
+
+def _unsure(
+    sites: Sequence[Site], joins: dict[tuple[str, str], Join]
+) -> dict[tuple[str, str], Join]:
+    """Where a norm acts only if a map follows."""
+    keys = [(s.layer.name, s.node_type) for s in sites if s.is_unsure]
+    return {key: joins[key] for key in keys if key in joins and joins[key].norm}
 
 
 def _unseen(model: nn.Module, layers: Sequence[nn.Module]) -> list[nn.Module]:
@@ -277,9 +338,24 @@ def _unseen(model: nn.Module, layers: Sequence[nn.Module]) -> list[nn.Module]:
     return [module for module in [*attention, *dropout] if module not in inside]
 
 
-def _row(site: Site) -> tuple[str, ...]:
-    inserted = ", ".join(site.inserted) or "-"
-    return site.name, site.kind, str(site.widths), inserted, "; ".join(site.left_out)
+def _row(site: Site, wanted: Wanted) -> Row:
+    unsure = wanted.norms[0].name if site.is_unsure and wanted.norms else ""
+    return Row(
+        site.name,
+        site.kind,
+        str(site.widths),
+        site.inserted,
+        site.left_out,
+        site.of_states,
+        unsure,
+    )
+
+
+def _asks_for_states(module: nn.Module) -> bool:
+    """Whether a treatment acts on earlier states, or where there are none."""
+    if isinstance(module, JumpingKnowledge):
+        return True
+    return isinstance(module, Skip | DropNode) and not is_idle(module)
 
 
 def _checked(model: Any) -> nn.Module:
@@ -315,18 +391,3 @@ def _refuse_propagation(sites: Sequence[Site], wanted: Wanted) -> None:
                 f"{label(propagation)} on a heterogeneous model",
                 "use InitialResidual(), whose limit is the same personalized PageRank",
             )
-
-
-def _copy(model: nn.Module) -> nn.Module:
-    """A copy that shares nothing but the graphs that layers keep."""
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        for name, value in vars(module).items():
-            if name.startswith("_cached_"):
-                memo[id(value)] = None  # the copy caches anew
-            for item in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(item, Data | HeteroData) or is_edges(item):
-                    memo[id(item)] = item
-                elif isinstance(item, Tensor) and not item.is_leaf:
-                    memo[id(item)] = item.detach().clone()
-    return copy.deepcopy(model, memo)

@@ -64,6 +64,18 @@ class Norm:
             partial(self.norm, **self.kwargs) if self.kwargs else self.norm, channels
         )
 
+    @property
+    def name(self) -> str:
+        """The norm as one writes it down: ``PairNorm(scale_individually=True)``."""
+        kind = getattr(self.norm, "__name__", str(self.norm))
+        kwargs = [f"{key}={value!r}" for key, value in self.kwargs.items()]
+        return f"{kind}({', '.join(kwargs)})" if kwargs else kind
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the norm changes nothing, as ``ContraNorm`` of no strength."""
+        return hasattr(self.norm, "is_idle") and bool(self(1).is_idle)
+
     def __repr__(self) -> str:
         kwargs = [f", {key}={value!r}" for key, value in self.kwargs.items()]
         return f"Norm({getattr(self.norm, '__name__', self.norm)}{''.join(kwargs)})"
@@ -85,8 +97,14 @@ class Wanted:
     @property
     def is_idle(self) -> bool:
         """Whether everything asked for is at strength zero, or nothing is."""
-        others = self.norms or self.jumps or self.identity_maps or self.propagations
-        return not others and all(map(_is_idle, self.drops + self.skips))
+        others = self.jumps or self.identity_maps or self.propagations
+        norms_are = all(norm.is_idle for norm in self.norms)
+        return not others and norms_are and all(map(is_idle, self.drops + self.skips))
+
+    @property
+    def acts_on_states(self) -> bool:
+        """Whether anything asks where states come from."""
+        return bool(self.skips or self.jumps or self.node_drops)
 
     @property
     def drops(self) -> list[Any]:
@@ -186,8 +204,12 @@ def _name(treatment: Any) -> str:
     return repr(treatment)
 
 
-def _is_idle(treatment: Any) -> bool:
-    # A class makes skips at its default strength.
+def is_idle(treatment: Any) -> bool:
+    """Whether a skip or a drop is at strength zero.
+
+    Args:
+        treatment: One of them; a class makes skips at its default strength.
+    """
     if isinstance(treatment, type):
         return False
     strengths = [vars(treatment).get(name) for name in ("p", "scale", "alpha")]

@@ -68,6 +68,11 @@ class ContraNorm(nn.Module):
         self.tau = tau
         self.layer_norm = nn.LayerNorm(channels) if layer_norm else None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it changes nothing: no step, no LayerNorm."""
+        return self.scale == 0 and self.layer_norm is None
+
     def reset_parameters(self) -> None:
         """LayerNorm as at the start."""
         if self.layer_norm is not None:
