@@ -228,7 +228,8 @@ class AntiSymmetric(Skip):
 
     Args:
         channels: Width of the states.
-        epsilon: Step size :math:`\epsilon`; 0 freezes the states.
+        epsilon: Step size :math:`\epsilon`. At 0 the states stand still and no layer is
+            heard, which is the opposite of no treatment.
         gamma: Damping :math:`\gamma`.
 
     Example:
