@@ -111,6 +111,34 @@ def test_an_empty_batch_gives_the_types():
     assert [row[:2] for row in described] == [("a", "VARCHAR"), ("_row", "BIGINT")]
 
 
+def numbers(start: int, stop: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"a": np.arange(start, stop)})
+
+
+def test_rows_after_an_empty_batch_are_all_there_whatever_their_number():
+    for threads in (1, 2, 4):
+        connection = duckdb.connect(config={"threads": threads})
+        batches = [numbers(0, 0), numbers(0, 130_000), numbers(0, 0), numbers(0, 9)]
+        with transaction(connection):
+            assert copy_batches(connection, "t", batches) == 130_009
+        sql = "SELECT count(*), count(a), sum(_row) FROM t"
+        assert connection.execute(sql).fetchall() == [
+            (130_009, 130_009, 130_009 * 130_008 // 2)
+        ]
+
+
+def test_a_copy_that_lost_rows_is_an_error_and_not_a_smaller_table():
+    connection = duckdb.connect()
+
+    def losing() -> Iterator[pa.RecordBatch]:
+        yield numbers(0, 10)
+        connection.execute("DELETE FROM t WHERE a > 6")
+        yield numbers(10, 12)
+
+    with pytest.raises(DatabaseError, match="9 of 12 rows"):
+        copy_batches(connection, "t", losing())
+
+
 def test_a_transaction_is_all_or_nothing():
     connection = duckdb.connect()
     create = "CREATE TABLE t (a INT); SELECT nonsense"

@@ -102,18 +102,59 @@ def copy_batches(
         connection: The private connection.
         name: Quoted name of the table.
         batches: One at least, empty if there are no rows.
+
+    Raises:
+        DatabaseError: If the copy does not give back the rows that were read.
     """
-    num_rows = 0
-    for place, batch in enumerate(batches):
+    num_rows, is_made = 0, False
+    for batch in with_rows(batches):
         rows = pa.array(np.arange(num_rows, num_rows + batch.num_rows))
         numbered = pa.Table.from_batches([batch]).append_column("_row", rows)
         # Batch by batch, since DuckDB would wrap an error of the source in its own.
         connection.register("\x1fbatch", numbered)
-        verb = f"INSERT INTO {name}" if place else f"CREATE TABLE {name} AS"
+        verb = f"INSERT INTO {name}" if is_made else f"CREATE TABLE {name} AS"
         connection.execute(f'{verb} SELECT * FROM "\x1fbatch"')
-        num_rows += batch.num_rows
+        num_rows, is_made = num_rows + batch.num_rows, True
     connection.unregister("\x1fbatch")
+    _check_copy(connection, name, num_rows)
     return num_rows
+
+
+def with_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches that hold rows; where none does, the first, for its types.
+
+    DuckDB 2.0 loses what is inserted into a table that the same transaction created
+    without rows, if it is a row group or more and there are two threads.
+
+    Args:
+        batches: One at least.
+
+    Example:
+        >>> rows = [pa.RecordBatch.from_pydict({"a": part}) for part in ([], [1], [])]
+        >>> [batch.num_rows for batch in with_rows(rows)]
+        [1]
+    """
+    empty: pa.RecordBatch | None = None
+    any_rows = False
+    for batch in batches:
+        if batch.num_rows:
+            any_rows = True
+            yield batch
+        elif empty is None:
+            empty = batch
+    if not any_rows and empty is not None:
+        yield empty
+
+
+def _check_copy(connection: duckdb.DuckDBPyConnection, name: str, rows: int) -> None:
+    """Reads the row numbers back: a count alone can come from the catalogue."""
+    sql = f"SELECT count(_row), coalesce(sum(_row), 0) FROM {name}"
+    found, total = connection.execute(sql).fetchall()[0]
+    if (found, total) != (rows, rows * (rows - 1) // 2):
+        raise DatabaseError(
+            f"{found:,} of {rows:,} rows came through the copy into {name}; report "
+            "this, with the versions of benthic and DuckDB"
+        )
 
 
 @contextmanager
