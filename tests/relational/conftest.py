@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,11 +21,13 @@ PASSWORD = "deep water"
 
 
 class PostgresServer:
-    """A running server; ``owner`` may do everything, ``reader`` only SELECT."""
+    """A running server; ``owner`` may do everything, ``reader`` only SELECT.
+
+    It listens on a socket in a folder of its own, and on no port of the machine.
+    """
 
     def __init__(self, programs: Path) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="benthic-pg-"))
-        self.port = _free_port()
         self._before: list[str] = []
         if os.geteuid() == 0:  # the server refuses to run as root
             user = pwd.getpwnam("postgres")
@@ -45,8 +46,8 @@ class PostgresServer:
             *("--locale=C", f"--pwfile={secret}"),
         )
         command = [
-            *(str(programs / "postgres"), "-D", data, "-p", str(self.port)),
-            *("-k", str(self.folder), "-c", "listen_addresses=127.0.0.1"),
+            *(str(programs / "postgres"), "-D", data, "-k", str(self.folder)),
+            *("-c", "listen_addresses="),
             *("-c", "fsync=off", "-c", "log_min_messages=panic"),
         ]
         self.process = subprocess.Popen(
@@ -60,7 +61,8 @@ class PostgresServer:
 
     def url(self, database: str = "postgres", role: str = "reader") -> str:
         secret = {"reader": "read%20only", "owner": PASSWORD.replace(" ", "%20")}[role]
-        return f"postgresql://{role}:{secret}@127.0.0.1:{self.port}/{quote(database)}"
+        place = quote(str(self.folder), safe="")
+        return f"postgresql://{role}:{secret}@/{quote(database)}?host={place}"
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
         import psycopg
@@ -107,12 +109,6 @@ class PostgresServer:
             else:
                 return
         raise TimeoutError("PostgreSQL did not start")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _programs() -> Path | None:

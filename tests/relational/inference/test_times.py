@@ -80,6 +80,26 @@ def test_a_number_beyond_all_times_is_null():
     assert tables.query(f"SELECT {found['at'].sql('at')} FROM t") == [(None,)]
 
 
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMPTZ", "DATE", "TIMESTAMP_NS"])
+def test_an_infinite_time_is_null_also_where_no_sample_shows_it(kind):
+    tables = Tables(
+        {
+            "t": f"(SELECT CASE WHEN i = 7 THEN '-infinity' WHEN i = 9 THEN 'infinity' "
+            f"ELSE '2021-03-04' END::TIMESTAMP::{kind} AS at FROM range(50000) t(i))"
+        }
+    )
+    table = tables.declared.tables["t"]
+    seen = profile(table, tables)
+    assert seen["at"].share("finite") == 1
+    time = read_times(table, seen, tables)[0]["at"].sql("at")
+    wrong = f"SELECT count({time}), count(*) FILTER (isinf({time})) FROM t"
+    assert tables.query(wrong) == [(49_998, 0)]
+
+
+def test_a_date_later_than_all_timestamps_is_null():
+    assert read("DATE '400000-01-01'") == [None]
+
+
 def test_one_bad_text_in_a_hundred_is_borne_and_two_are_not():
     values = ["2021-03-04 12:00"] * 198
     assert read([*values, "soon", "2021-03-04"])[-2] is None

@@ -50,5 +50,5 @@ def test_keys_of_all_schemas_come_for_a_role_that_owns_nothing(postgres):
     assert child.pkey == ()
     keys = {key.columns: (key.table, key.parent_columns) for key in child.fkeys}
     assert keys == {("one",): ("b.parent", ("id",)), ("y", "x"): ("parent", ("y", "x"))}
-    assert child.casts["x"] == ""
-    assert child.casts["price"] == "::numeric::double precision"
+    assert child.reads["x"] == '"x"'
+    assert child.reads["price"] == '"price"::numeric::double precision'

@@ -67,7 +67,7 @@ def four_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def threaded(*arguments: Any) -> Any:
         connection, folder = scratch(*arguments)
-        connection.execute(f"SET threads = 4")
+        connection.execute("SET threads = 4")
         return connection, folder
 
     monkeypatch.setattr(database, "_open_scratch", threaded)

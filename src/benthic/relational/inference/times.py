@@ -111,7 +111,7 @@ def without_sentinels(column: str, reading: Reading, *, epoch_zero: bool) -> Rea
 def _typed(seen: ColumnProfile, trusted: bool) -> Reading | None:
     del trusted
     column = quoted(seen.name)
-    if seen.share("finite") < 1 and seen.filled:
+    if seen.filled and (seen.share("finite") < 1 or not seen.whole_table):
         column = f"CASE WHEN isfinite({column}) THEN {column} END"
     if seen.dtype == "TIMESTAMP WITH TIME ZONE":
         return Reading(
@@ -121,7 +121,8 @@ def _typed(seen: ColumnProfile, trusted: bool) -> Reading | None:
         expression = "" if column == quoted(seen.name) else column
         return Reading(expression, "a timestamp")
     return Reading(
-        f"CAST({column} AS TIMESTAMP)",
+        # A date may be later than any timestamp.
+        f"TRY_CAST({column} AS TIMESTAMP)",
         "a date" if seen.dtype == "DATE" else "a timestamp",
     )
 

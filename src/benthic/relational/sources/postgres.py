@@ -46,7 +46,8 @@ class Postgres:
 
     Everything is read in one read-only transaction that stays open: it sees the
     database as it was at opening. Keys come from the catalogue in a way that works
-    for a role that may only SELECT; tables that the role may not read are left out.
+    for a role that may only SELECT; tables that the role may not read are left out. A
+    time of infinity or -infinity is read as NULL.
 
     Args:
         connection: The private connection.
@@ -124,10 +125,8 @@ class Postgres:
     def _batches(
         self, table: str, columns: Sequence[str], source: str = ""
     ) -> Iterator[pa.RecordBatch]:
-        casts = self._catalog[table].casts
-        names = ", ".join(
-            f"{quoted(column)}{casts[column]} AS {quoted(column)}" for column in columns
-        )
+        reads = self._catalog[table].reads
+        names = ", ".join(f"{reads[column]} AS {quoted(column)}" for column in columns)
         with self._server.cursor() as cursor:
             cursor.execute(f"SELECT {names} FROM {source or self._stored(table)}")
             reader = cursor.fetch_record_batch()
@@ -138,13 +137,13 @@ class Postgres:
     def _declare(self) -> Declared:
         tables, notes = {}, []
         for name, facts in self._catalog.items():
-            if not facts.is_readable or not facts.casts:
+            if not facts.is_readable or not facts.reads:
                 why = "has no column" if facts.is_readable else "may not be read"
                 notes.append((name, f"the table is left out: it {why}"))
                 continue
             tables[name] = DeclaredTable(
                 name=name,
-                columns=self._types(name, list(facts.casts)),
+                columns=self._types(name, list(facts.reads)),
                 pkey=facts.pkey,
                 fkeys=facts.fkeys,
                 num_rows=self._count(name),

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, Connection, Inspector
 from benthic.errors import DatabaseError, InputError
 from benthic.relational.declared import DeclaredKey
 from benthic.relational.sources.source import one_line
+from benthic.relational.sql import quoted
 
 _TIMEOUT = "10"  # seconds; a host that drops packets would never answer
 
@@ -34,14 +35,14 @@ class CatalogTable:
 
     Args:
         path: Schema and name.
-        casts: Column -> SQL that follows its name, where its type is read as another.
+        reads: Column -> SQL that reads it as a type that Arrow carries.
         pkey: Columns of the primary key.
         fkeys: Foreign keys.
         is_readable: Whether the role may SELECT from it.
     """
 
     path: tuple[str, str]
-    casts: Mapping[str, str]
+    reads: Mapping[str, str]
     pkey: tuple[str, ...]
     fkeys: tuple[DeclaredKey, ...]
     is_readable: bool
@@ -149,8 +150,8 @@ def _read_schema(
     return {
         _full_name(schema, name, default): CatalogTable(
             path=(schema, name),
-            casts={
-                column["name"]: _cast(column["type"])
+            reads={
+                column["name"]: _read(column["name"], column["type"])
                 for column in columns.get((schema, name), [])
             },
             pkey=tuple(pkeys[schema, name]["constrained_columns"])
@@ -182,6 +183,18 @@ _AS_IS = (
     *(sa.Integer, sa.Float, sa.Boolean, sa.Date, sa.TIMESTAMP, sa.DateTime),
     *(sa.LargeBinary, sa.TEXT, sa.VARCHAR),
 )
+
+
+def _read(column: str, kind: Any) -> str:
+    """SQL of a column; an infinite time is NULL, since Arrow has none."""
+    value = f"{quoted(column)}{_cast(kind)}"
+    if isinstance(_stored_kind(kind), sa.Date | sa.DateTime):
+        return f"CASE WHEN isfinite({value}) THEN {value} END"
+    return value
+
+
+def _stored_kind(kind: Any) -> Any:
+    return _stored_kind(kind.data_type) if isinstance(kind, postgresql.DOMAIN) else kind
 
 
 def _cast(kind: Any) -> str:
