@@ -3,6 +3,8 @@ from __future__ import annotations
 import pandas as pd
 from tests.relational.bare_tables import Tables, infer_schema, inferred, texts
 
+from benthic.relational.overrides import read_overrides
+
 DAYS = pd.date_range("2020-01-01", periods=100)
 
 
@@ -57,3 +59,43 @@ def test_texts_that_are_no_dates_are_counted():
     text, left = times([*DAYS.astype(str), "soon"])
     assert "no time in 1 of 101 rows" in text
     assert left == 100
+
+
+def ends(values, **entries):
+    days = pd.Series(DAYS[: len(values)])
+    tables = Tables({"t": pd.DataFrame({"created": days, "ended": values})})
+    said = read_overrides({"tables": {"t": entries}}, tables.declared)
+    schema = infer_schema(tables.declared, tables, said)
+    return schema.tables["t"].end_time_col, texts(schema, "t")
+
+
+def test_a_row_that_has_not_ended_is_no_problem():
+    months = list(DAYS[:50] + pd.Timedelta("60D"))
+    assert ends([*months, *[pd.NaT] * 50]) == ("ended", "")
+    assert ends([*months, *[pd.Timestamp("2199-01-01")] * 50]) == ("ended", "")
+
+
+def test_an_infinite_end_is_no_problem():
+    sql = (
+        "(SELECT TIMESTAMP '2020-01-01' + i * INTERVAL 1 DAY AS created, CASE WHEN "
+        "i % 2 = 0 THEN 'infinity'::TIMESTAMP ELSE created + INTERVAL 60 DAY END "
+        "AS ended FROM range(100) t(i))"
+    )
+    schema = inferred({"t": sql})
+    assert schema.tables["t"].end_time_col == "ended"
+    assert schema.problems == ()
+
+
+def test_an_end_that_cannot_be_read_is_told():
+    months = [str(day) for day in DAYS[:99] + pd.Timedelta("60D")]
+    found = ends([*months, "soon"])
+    assert found == ("ended", "no time in 1 of 100 rows; such rows count as not ended")
+    zero = ends(pd.Series([*DAYS[:99] + pd.Timedelta("60D"), pd.Timestamp(0)]))
+    assert "1970-01-01 in 1 of 100 rows; such rows count as not ended" in zero[1]
+
+
+def test_a_time_that_the_user_says_is_no_end_is_told_to_come_later():
+    months = list(DAYS + pd.Timedelta("60D"))
+    end, text = ends(months, end_time=None)
+    assert end is None
+    assert "more than a day after created in 100 of 100" in text

@@ -247,11 +247,16 @@ class _Inference:
         if "end_time" in said.given:
             end = self._readable(table, said.end_time)
             end_choice = Choice(self._given)
-        self.problems += time.problems
+        # An end is set later than its row, and no input: it says who is still there.
+        self.problems += [
+            found for found in time.problems if end is None or found.column != end
+        ]
         for column in (time.column, end):
             if column is not None:
                 reading = self.readings[table.name][column]
-                reading, problems = time_problems(table, column, reading, self.probe)
+                reading, problems = time_problems(
+                    table, column, reading, self.probe, is_end=column == end
+                )
                 self.readings[table.name][column] = reading
                 self.problems += problems
         choice = Choice(self._given) if "time" in said.given else time.choice

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from benthic.relational.declared import DeclaredTable, Probe
 from benthic.relational.inference.keys import EXACT_ROWS
-from benthic.relational.inference.profile import ColumnProfile
+from benthic.relational.inference.profile import ColumnProfile, family
 from benthic.relational.inference.times import (
     FIRST_SENTINEL,
     Reading,
@@ -39,7 +39,12 @@ def column_problems(
 
 
 def time_problems(
-    table: DeclaredTable, column: str, reading: Reading, probe: Probe
+    table: DeclaredTable,
+    column: str,
+    reading: Reading,
+    probe: Probe,
+    *,
+    is_end: bool = False,
 ) -> tuple[Reading, list[Problem]]:
     """Rows without a usable time, and the reading that leaves their time NULL.
 
@@ -48,6 +53,8 @@ def time_problems(
         column: A time of its rows.
         reading: How it is read.
         probe: Access to the data.
+        is_end: Whether it says when a row ceases to be: NULL, infinity and a far year
+            are then no fault, the row is still there.
     """
     exact = table.num_rows <= EXACT_ROWS
     rows = probe.relation(table.name, [column]) if exact else probe.sample(table.name)
@@ -58,19 +65,22 @@ def time_problems(
         f"count(*) FILTER (t = {zero}), count(*) FILTER (t >= {FIRST_SENTINEL}), "
         f"coalesce(min(t) FILTER (t <> {zero}) > TIMESTAMP '1980-01-01', FALSE) FROM t"
     )[0]
-    unknown = "their time counts as NULL"
-    hidden = "such rows are never visible"
+    unknown = "such rows count as not ended" if is_end else "their time counts as NULL"
+    hidden = "such rows count as not ended" if is_end else "such rows are never visible"
     where = "" if exact else " sampled"
+    infinite = family(table.columns[column]) == "time"  # what else is no time there?
+    unread = 0 if is_end and infinite else filled - timed
     faults = {
-        f"NULL in {total - filled:,} of {total:,}{where} rows; {hidden}": total
-        - filled,
-        f"no time in {filled - timed:,} of {total:,}{where} rows; {hidden}": (
-            filled - timed
+        f"NULL in {total - filled:,} of {total:,}{where} rows; {hidden}": (
+            0 if is_end else total - filled
         ),
+        f"no time in {unread:,} of {total:,}{where} rows; {hidden}": unread,
         f"1970-01-01 in {zeros:,} of {total:,}{where} rows; {unknown}": (
             zeros if modern else 0
         ),
-        f"2100 or later in {never:,} of {total:,}{where} rows; {unknown}": never,
+        f"2100 or later in {never:,} of {total:,}{where} rows; {unknown}": (
+            0 if is_end else never
+        ),
     }
     problems = [
         Problem(table.name, column, text) for text, count in faults.items() if count
