@@ -190,3 +190,24 @@ def test_a_database_without_tables_is_one_clear_line(tmp_path):
     file = make(tmp_path / "empty.duckdb", "SELECT 1")
     with pytest.raises(InputError, match=r"no table in empty\.duckdb"):
         Database.open(file)
+
+
+def test_a_dot_in_a_name_and_a_schema_are_two_tables(tmp_path):
+    file = make(
+        tmp_path / "dots.duckdb",
+        "CREATE SCHEMA a",
+        'CREATE TABLE "a.b" (id INT PRIMARY KEY, x INT)',
+        "CREATE TABLE a.b (id INT PRIMARY KEY, y INT)",
+        "CREATE TABLE a.c (id INT PRIMARY KEY, b_id INT REFERENCES a.b (id))",
+        'INSERT INTO "a.b" VALUES (1, 10)',
+        "INSERT INTO a.b VALUES (1, 20), (2, 30)",
+        "INSERT INTO a.c VALUES (7, 2)",
+    )
+    with Database.open(file) as db:
+        tables = db.schema.tables
+        assert list(tables) == ['"main"."a.b"', '"a"."b"', "a.c"]
+        assert tables["a.c"].fkey_col_to_pkey_table == {"b_id": '"a"."b"'}
+        for name, total in (('"main"."a.b"', (10,)), ('"a"."b"', (50,))):
+            column = "x" if total == (10,) else "y"
+            sql = f"SELECT sum({column}) FROM {db.relation(name)}"
+            assert db.query(sql) == [total]

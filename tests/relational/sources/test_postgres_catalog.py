@@ -52,3 +52,16 @@ def test_keys_of_all_schemas_come_for_a_role_that_owns_nothing(postgres):
     assert keys == {("one",): ("b.parent", ("id",)), ("y", "x"): ("parent", ("y", "x"))}
     assert child.reads["x"] == '"x"'
     assert child.reads["price"] == '"price"::numeric::double precision'
+
+
+def test_a_dot_in_a_name_and_a_schema_are_two_tables(postgres):
+    url = postgres.create(
+        "dots",
+        "CREATE SCHEMA a",
+        'CREATE TABLE "a.b" (id int PRIMARY KEY)',
+        "CREATE TABLE a.b (id int PRIMARY KEY)",
+        "CREATE TABLE a.c (id int PRIMARY KEY, b_id int REFERENCES a.b)",
+    )
+    catalog = read_catalog(read_url(url))
+    assert list(catalog) == ['"public"."a.b"', '"a"."b"', "a.c"]
+    assert catalog["a.c"].fkeys[0].table == '"a"."b"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from benthic.relational.sources.source import (
     one_line,
     reading,
 )
+from benthic.relational.sources.table_names import table_names
 from benthic.relational.sql import literal, quoted
 
 _ALIAS = "source"
@@ -67,27 +69,28 @@ def open_duckdb_file(
     _attach(connection, path)
     with reading(path.name):
         keys = connection.execute(_KEYS).fetchall()
+        stored = connection.execute(_TABLES).fetchall()
+        names = table_names([(schema, name) for schema, name in stored], "main")
         tables = {}
-        for schema, name in connection.execute(_TABLES).fetchall():
-            own = [row[2:] for row in keys if tuple(row[:2]) == (schema, name)]
-            table = _declare(connection, schema, name, own)
-            tables[table.name] = table
+        for place, name in names.items():
+            own = [row[2:] for row in keys if tuple(row[:2]) == place]
+            tables[name] = _declare(connection, place, names, own)
         close = partial(connection.execute, f"DETACH {_ALIAS}")
         return TablesInPlace(connection, path.name, Declared(tables), close)
 
 
 def _declare(
     connection: duckdb.DuckDBPyConnection,
-    schema: str,
-    name: str,
+    place: tuple[str, str],
+    names: Mapping[tuple[str, str], str],
     keys: list[tuple[Any, ...]],
 ) -> DeclaredTable:
-    stored = quoted(_ALIAS, schema, name)
+    stored = quoted(_ALIAS, *place)
     types = column_types(connection, stored)
     # A user's own column of that name would hide the row number.
     hidden = any(column.lower() == "rowid" for column in types)
     row = "row_number() OVER () - 1" if hidden else "rowid"
-    facts = create_raw(connection, _full_name(schema, name), stored, row)
+    facts = create_raw(connection, names[place], stored, row)
     primary = [key for key in keys if key[0] == "PRIMARY KEY"]
     foreign = [key for key in keys if key[0] == "FOREIGN KEY"]
     return replace(
@@ -95,14 +98,10 @@ def _declare(
         pkey=tuple(primary[0][1]) if primary else (),
         # A key of DuckDB stays within its schema.
         fkeys=tuple(
-            DeclaredKey(tuple(own), _full_name(schema, parent), tuple(theirs))
+            DeclaredKey(tuple(own), names[place[0], parent], tuple(theirs))
             for _, own, parent, theirs in foreign
         ),
     )
-
-
-def _full_name(schema: str, table: str) -> str:
-    return table if schema == "main" else f"{schema}.{table}"
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

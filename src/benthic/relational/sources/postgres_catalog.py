@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, Connection, Inspector
 from benthic.errors import DatabaseError, InputError
 from benthic.relational.declared import DeclaredKey
 from benthic.relational.sources.source import one_line
+from benthic.relational.sources.table_names import table_names
 from benthic.relational.sql import quoted
 
 _TIMEOUT = "10"  # seconds; a host that drops packets would never answer
@@ -131,24 +132,30 @@ def _read_tables(connection: Connection) -> dict[str, CatalogTable]:
     default = inspector.default_schema_name or "public"
     # Else a key's parent that is on the search path would come without its schema.
     connection.execute(sa.text("SET LOCAL search_path TO ''"))
-    tables: dict[str, CatalogTable] = {}
+    paths = [(row[0], row[1]) for row in rows]
     # The default schema's tables first.
-    schemas = sorted({row[0] for row in rows}, key=lambda name: (name != default, name))
-    for schema in schemas:
-        readable = {row[1]: row[2] for row in rows if row[0] == schema}
-        tables.update(_read_schema(inspector, schema, default, readable))
+    paths.sort(key=lambda path: path[0] != default)
+    names = table_names(paths, default)
+    may_read = {(row[0], row[1]): row[2] for row in rows}
+    tables: dict[str, CatalogTable] = {}
+    for schema in dict.fromkeys(path[0] for path in paths):
+        readable = {name: may_read[s, name] for s, name in paths if s == schema}
+        tables.update(_read_schema(inspector, schema, names, readable))
     return tables
 
 
 def _read_schema(
-    inspector: Inspector, schema: str, default: str, readable: Mapping[str, bool]
+    inspector: Inspector,
+    schema: str,
+    names: Mapping[tuple[str, str], str],
+    readable: Mapping[str, bool],
 ) -> dict[str, CatalogTable]:
     facts: dict[str, Any] = {"schema": schema, "filter_names": list(readable)}
     columns = inspector.get_multi_columns(**facts)
     pkeys = inspector.get_multi_pk_constraint(**facts)
     fkeys = inspector.get_multi_foreign_keys(**facts)
     return {
-        _full_name(schema, name, default): CatalogTable(
+        names[schema, name]: CatalogTable(
             path=(schema, name),
             reads={
                 column["name"]: _read(column["name"], column["type"])
@@ -157,24 +164,25 @@ def _read_schema(
             pkey=tuple(pkeys[schema, name]["constrained_columns"])
             if pkeys.get((schema, name))
             else (),
-            fkeys=tuple(
-                DeclaredKey(
-                    tuple(key["constrained_columns"]),
-                    _full_name(
-                        key["referred_schema"] or schema, key["referred_table"], default
-                    ),
-                    tuple(key["referred_columns"]),
-                )
-                for key in fkeys.get((schema, name), [])
-            ),
+            fkeys=tuple(_foreign_keys(schema, fkeys.get((schema, name), []), names)),
             is_readable=may_read,
         )
         for name, may_read in readable.items()
     }
 
 
-def _full_name(schema: str, table: str, default: str) -> str:
-    return table if schema == default else f"{schema}.{table}"
+def _foreign_keys(
+    schema: str, keys: Iterable[Any], names: Mapping[tuple[str, str], str]
+) -> Iterator[DeclaredKey]:
+    for key in keys:
+        parent = (key["referred_schema"] or schema, key["referred_table"])
+        # A part of a partitioned table is no table of ours.
+        if parent in names:
+            yield DeclaredKey(
+                tuple(key["constrained_columns"]),
+                names[parent],
+                tuple(key["referred_columns"]),
+            )
 
 
 # Types that Arrow carries as they are, first; then what is read as a number; the rest
