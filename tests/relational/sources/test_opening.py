@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import duckdb
 import pytest
 from tests.relational.shop import shop_frames
 from tests.relational.shop_stores import write_csv, write_duckdb, write_sqlite
 
 from benthic.errors import InputError
 from benthic.relational.database import Database
+from benthic.relational.sources import open_source
 
 
 def test_a_file_is_known_by_its_content_not_by_its_name(tmp_path):
@@ -37,6 +39,15 @@ def test_what_is_not_there_is_one_clear_line(tmp_path):
         Database.open(tmp_path / "nowhere.duckdb")
     with pytest.raises(InputError, match="not a directory"):
         Database.open(write_csv(tmp_path / "csv") / "orders.csv" / "x")
+
+
+@pytest.mark.parametrize("source", ["", 42, None, b"shop.duckdb", ["a", "b"]])
+def test_what_names_no_database_is_one_clear_line(source, tmp_path, monkeypatch):
+    write_csv(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    says = r"^database: found (''|a value of type \w+); open a DuckDB or"
+    with pytest.raises(InputError, match=says):
+        open_source(source, duckdb.connect())
 
 
 def test_another_kind_of_server_is_refused_without_repeating_its_password():

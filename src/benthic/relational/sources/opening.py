@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
-import pandas as pd
 
 from benthic.errors import InputError
 from benthic.relational.sources.duckdb_file import open_duckdb_file
@@ -28,10 +27,7 @@ _DUCKDB = slice(8, 12), b"DUCK"
 _HEAD = 16  # bytes; both kinds of file are told by them
 
 
-def open_source(
-    source: str | Path | KeyedTables | Mapping[str, pd.DataFrame],
-    connection: duckdb.DuckDBPyConnection,
-) -> Source:
+def open_source(source: object, connection: duckdb.DuckDBPyConnection) -> Source:
     """Opens a database, whatever it is kept in.
 
     Args:
@@ -45,6 +41,11 @@ def open_source(
         return open_frames(connection, source)
     if isinstance(source, KeyedTables):
         return open_bank(connection, source)
+    if not isinstance(source, str | Path):
+        found = f"a value of type {type(source).__name__}"
+        raise InputError("database", found, _use())
+    if source == "":  # a path of no letters would be the working folder
+        raise InputError("database", repr(source), _use())
     text = str(source)
     if text.startswith(("postgresql:", "postgres:", "postgresql+")):
         # Its drivers are slow to import, and an extra.
