@@ -22,7 +22,12 @@ def column(name, values):
     [
         ("amount", RNG.normal(size=N), "numerical"),
         ("quantity", RNG.integers(1, 4, N), "numerical"),
-        ("wins", RNG.integers(0, 2, N), "numerical"),
+        ("wins", RNG.integers(0, 3, N), "numerical"),
+        ("wins", [0, 1, 1], "numerical"),
+        ("quantity", RNG.integers(0, 2, N), "numerical"),
+        ("label", RNG.integers(0, 2, N), "boolean"),
+        ("label", [0.0, 1.0, None] * 20, "boolean"),
+        ("label", [1] * 20, "numerical"),
         ("position", RNG.integers(1, 20, N), "numerical"),
         ("status", RNG.integers(0, 5, N), "categorical"),
         ("zip", RNG.integers(10_000, 99_999, N), "categorical"),
@@ -59,6 +64,18 @@ def column(name, values):
             [f"city{i}, state{i}" for i in range(N)],
             "text",
         ),
+        ("price", ["12,50", "3,95", "1.200,00", "7"] * 9, "numerical"),
+        ("price", ["12.50", "3.95", "1,200.00", " 7 "] * 9, "numerical"),
+        ("code", ["007", "120", "12"] * 9, "categorical"),
+        (
+            "chosen",
+            [
+                ",".join(RNG.choice(["3", "14", "27", "40"], 2 + i % 2))
+                for i in range(N)
+            ],
+            "multicategorical",
+        ),
+        ("token", [f"{i:08x}-0000-4000-8000-00000000000A" for i in range(N)], "ID"),
         ("picks", [["a", "b"], ["c"]] * 50, "multicategorical"),
         ("seen_at", pd.date_range("2020", periods=N), "timestamp"),
         ("nothing", [None] * 5, "categorical"),
@@ -69,6 +86,23 @@ def test_a_column_means_what_its_values_and_name_say(name, values, expected):
     assert found.stype is SType(expected), found.choice.reason
     assert found.choice.reason
     assert 0 < found.choice.confidence <= 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("NULL::DOUBLE", "numerical"),
+        ("NULL::INTEGER", "numerical"),
+        ("NULL::BOOLEAN", "boolean"),
+        ("NULL::VARCHAR", "categorical"),
+        ("NULL::VARCHAR[]", "multicategorical"),
+        ("gen_random_uuid()", "ID"),
+        ("gen_random_uuid()::VARCHAR", "ID"),
+    ],
+)
+def test_a_column_of_one_type_means_what_its_type_says(sql, expected):
+    tables = {"t": f"(SELECT range AS id, {sql} AS c FROM range(30))"}
+    assert inferred(tables).tables["t"].columns["c"].stype is SType(expected)
 
 
 def test_yes_and_no_are_read_as_truth_values():

@@ -8,7 +8,7 @@ from tests.relational.query.schemas import SHOP
 from benthic.relational.query import stypes
 from benthic.relational.query.faults import Faults
 from benthic.relational.query.parse import read
-from benthic.relational.schema import Column, SType
+from benthic.relational.schema import Column, Schema, SType, Table
 
 
 def node(text):
@@ -54,6 +54,23 @@ def test_an_expression_has_a_semantic_type(text, stype):
 )
 def test_keys_and_categories_go_by_how_they_are_stored(dtype, stype, families):
     assert stypes.of_column(Column("x", dtype, stype)) == families
+
+
+@pytest.mark.parametrize(
+    ("dtype", "stype", "expected"),
+    [
+        ("BIGINT", SType.boolean, True),
+        ("BOOLEAN", SType.boolean, False),
+        ("VARCHAR", SType.boolean, False),
+        ("DOUBLE", SType.numerical, True),
+        ("BIGINT", SType.categorical, False),
+    ],
+)
+def test_a_truth_value_stored_as_0_and_1_is_a_number_too(dtype, stype, expected):
+    orders = Table("orders", {"total": Column("total", dtype, stype)})
+    schema = Schema({"orders": orders})
+    assert stypes.is_number(node("orders.total"), schema) is expected
+    assert stypes.is_number(node("LAST(orders.total, 0, 9)"), schema) is expected
 
 
 def test_the_members_of_a_set_are_known_from_its_type():

@@ -10,6 +10,8 @@ from tests.relational.shop import shop_frames
 from tests.relational.task.asking import answers
 from tests.relational.task.databases import moments, open_shop
 
+from benthic.relational.database import Database
+
 SHOP = open_shop()
 
 TIMES = st.one_of(
@@ -178,3 +180,27 @@ def test_a_row_at_the_anchor_is_past_and_one_at_the_end_is_in_the_window(
     found = answers(SHOP, f"PREDICT COUNT(orders.*, {window}) {EACH}", moments(anchor))
     # Order 1005 of customer 1 was placed at the first moment of February.
     assert found[found["entity"] == 1]["label"].item() == expected
+
+
+def test_labels_of_0_and_1_are_truth_values_that_can_be_summed() -> None:
+    days = pd.date_range("2024-03-02", periods=12)
+    orders = pd.DataFrame(
+        {"order_id": range(12), "customer_id": 1, "label": [0, 1, 1] * 4, "at": days}
+    )
+    with Database.open(
+        {"customers": pd.DataFrame({"customer_id": [1]}), "orders": orders}
+    ) as db:
+        expected = {
+            "LAST(orders.label, 0, 9)": True,
+            "SUM(orders.label, 0, 9)": 6,
+            "AVG(orders.label, 0, 9)": 2 / 3,
+            "MIN(orders.label, 0, 9)": 0,
+            "COUNT(orders.* WHERE orders.label > 0, 0, 9)": 6,
+            "COUNT(orders.* WHERE orders.label = 0, 0, 9)": 3,
+            "SUM(orders.label * 2, 0, 9)": 12,
+        }
+        found = {
+            text: answers(db, f"PREDICT {text} {EACH}", ANCHOR)["label"].item()
+            for text in expected
+        }
+    assert found == pytest.approx(expected)

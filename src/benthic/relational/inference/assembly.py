@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from benthic.errors import InputError
@@ -18,6 +18,7 @@ from benthic.relational.inference.links import containment, infer_links, orphans
 from benthic.relational.inference.profile import ColumnProfile, profile
 from benthic.relational.inference.row_times import RowTime, RowTimes
 from benthic.relational.inference.stypes import stype
+from benthic.relational.inference.text_values import text_value, unread_numbers
 from benthic.relational.inference.times import Reading, read_times
 from benthic.relational.overrides import Overrides
 from benthic.relational.schema import (
@@ -29,7 +30,6 @@ from benthic.relational.schema import (
     SType,
     Table,
 )
-from benthic.relational.sql import quoted
 
 
 def infer_schema(
@@ -266,9 +266,11 @@ class _Inference:
             "end_time_col": end_choice if end or "end_time" in said.given else None,
         }
         key = self.key_columns.get(table.name)
+        columns = {column.name: column for column in self._columns(table)}
+        self.problems += self._unread(table.name, columns.values())
         return Table(
             table.name,
-            {column.name: column for column in self._columns(table)},
+            columns,
             pkey_col=key.name if key else None,
             fkeys=tuple(self.links[table.name]),
             time_col=time.column,
@@ -276,6 +278,14 @@ class _Inference:
             num_rows=table.num_rows,
             choices={name: why for name, why in choices.items() if why is not None},
         )
+
+    def _unread(self, table: str, columns: Iterable[Column]) -> Iterator[Problem]:
+        for column in columns:
+            seen = self.profiles[table].get(column.name)
+            if column.stype is SType.numerical and seen is not None:
+                text = unread_numbers(seen)
+                if text:
+                    yield Problem(table, column.name, text)
 
     def _columns(self, table: DeclaredTable) -> Iterator[Column]:
         made: dict[str, KeyColumn] = dict(self.link_columns[table.name])
@@ -303,32 +313,31 @@ class _Inference:
         key: KeyColumn | None,
         pointing: Mapping[str, str],
     ) -> Column:
-        kind, choice, expression = self._meaning(table, name)
+        kind, choice = self._meaning(table, name)
+        expression, reading = "", self.readings[table].get(name)
         if key is not None and key.expression:
             dtype, expression = key.dtype, key.expression
-        elif name in self.readings[table]:
-            dtype = "TIMESTAMP"
-        elif expression:
-            dtype = "BOOLEAN"
-        if name in pointing:
-            kind, choice = SType.id, Choice(f"points at {pointing[name]}")
-        elif key is not None:
-            kind, choice = SType.id, Choice(f"the key of {table}")
-        said = self.overrides.table(table).stypes
-        if name in said:
-            kind, choice = said[name], Choice(self._given)
+        elif reading is not None:
+            dtype, expression = "TIMESTAMP", reading.expression
+        elif key is None and name not in pointing:
+            read = text_value(self.profiles[table][name], kind)
+            expression, dtype = read or ("", dtype)
+        if name not in self.overrides.table(table).stypes:
+            if name in pointing:
+                kind, choice = SType.id, Choice(f"points at {pointing[name]}")
+            elif key is not None:
+                kind, choice = SType.id, Choice(f"the key of {table}")
         sources = (name,) if expression else ()
         return Column(name, dtype, kind, choice, expression, sources)
 
-    def _meaning(self, table: str, name: str) -> tuple[SType, Choice, str]:
+    def _meaning(self, table: str, name: str) -> tuple[SType, Choice]:
+        said = self.overrides.table(table).stypes
+        if name in said:
+            return said[name], Choice(self._given)
         reading = self.readings[table].get(name)
         if reading is not None:
-            return SType.timestamp, Choice(reading.clause, 0.95), reading.expression
-        seen = self.profiles[table][name]
-        kind, choice = stype(seen)
-        is_word = kind is SType.boolean and seen.family == "text"
-        expression = f"TRY_CAST(trim({quoted(name)}) AS BOOLEAN)" if is_word else ""
-        return kind, choice, expression
+            return SType.timestamp, Choice(reading.clause, 0.95)
+        return stype(self.profiles[table][name])
 
     @property
     def _given(self) -> str:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from benthic.relational.declared import DeclaredTable, Probe
+from benthic.relational.inference.number_notation import number_measures
 from benthic.relational.sql import quoted
 
 _AT_ONCE = 60  # columns a query: a thousand aggregates and more are slow to plan
@@ -66,6 +67,7 @@ _WORDS = "length(trim({c})) - length(replace(trim({c}), ' ', '')) + 1"
 _BOOLEAN_WORD = "lower(trim({c})) IN ('t','f','true','false','y','n','yes','no')"
 _DELIMITED = r"^\s*[<\[{{].*[>\]}}]\s*$|[|;,]"
 _TOKENS = r"regexp_extract_all(CAST({c} AS VARCHAR), '[^<>{{}}\[\]|;,\"]+')"
+_UUID = "[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}"
 _MEASURES: Mapping[str, Mapping[str, str]] = {
     "any": {"filled": "count({c})"},
     "counted": {"distinct": "count(DISTINCT {c})"},
@@ -87,6 +89,8 @@ _MEASURES: Mapping[str, Mapping[str, str]] = {
         "tokens": "len(list_distinct(flatten(list("
         "CASE WHEN length({c}) <= 256 AND regexp_matches({c}, '" + _DELIMITED + "') "
         "THEN " + _TOKENS + " END))))",
+        "uuids": "count(*) FILTER (regexp_full_match({c}, '" + _UUID + "'))",
+        **number_measures(),
     },
     "finite": {"finite": "count(*) FILTER (isfinite({c}))"},
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from benthic.relational.inference.names import KEY_WORDS, PLAIN_KEYS, words
 from benthic.relational.inference.profile import ColumnProfile
+from benthic.relational.inference.text_values import notation
 from benthic.relational.schema import Choice, SType
 
 _Found = tuple[SType, Choice]
@@ -31,6 +32,13 @@ _KIND_SHARE = 0.2
 _KIND_SHARE_FEW = 0.5  # of a text with at most _MOST_KINDS values
 _CODE_SHARE = 0.01
 _PROSE_WORDS = 6.0
+_ENOUGH = 10  # values that are 0 and 1; fewer of an amount could be, too
+_WITHOUT_VALUES = {
+    "integer": SType.numerical,
+    "real": SType.numerical,
+    "boolean": SType.boolean,
+    "list": SType.multicategorical,
+}
 
 
 def stype(seen: ColumnProfile) -> _Found:
@@ -40,7 +48,9 @@ def stype(seen: ColumnProfile) -> _Found:
         seen: What a sample says about it.
     """
     if not seen.filled:
-        return SType.categorical, Choice("no values", 0.3)
+        kind = _WITHOUT_VALUES.get(seen.family, SType.categorical)
+        stored = "" if seen.family == "nothing" else f"; stored as {seen.dtype}"
+        return kind, Choice(f"no values{stored}", 0.3)
     return _BY_FAMILY[seen.family](seen)
 
 
@@ -78,6 +88,8 @@ def _number(seen: ColumnProfile) -> _Found:
         return SType.categorical, Choice(f"named like a kind; {_counts(seen)}", 0.9)
     if _PHONES & set(found):
         return SType.id, Choice("a telephone number", 0.8)
+    if _is_binary(seen) and not _AMOUNTS & set(found):
+        return SType.boolean, Choice(f"only 0 and 1 in {seen.filled:,} values", 0.8)
     confidence = 0.95 if _AMOUNTS & set(found) or not few else 0.75
     return SType.numerical, Choice(f"whole numbers, from {_range(seen)}", confidence)
 
@@ -90,10 +102,24 @@ def _text(seen: ColumnProfile) -> _Found:
         return SType.boolean, Choice("only two words, one for yes and one for no", 0.95)
     if found[-1:] and found[-1] in KEY_WORDS and seen.distinct > 0.5 * seen.filled:
         return SType.id, Choice(f"named like a key; {_counts(seen)}", 0.85)
+    return _by_form(seen) or _by_words(seen, found)
+
+
+def _by_form(seen: ColumnProfile) -> _Found | None:
+    """What the shape of the texts says, whatever the column is called."""
+    if seen.share("uuids") == 1:
+        return SType.id, Choice("every value is a UUID", 0.95)
+    if how := notation(seen):
+        clause = f"numbers as text, with {how.mark!r} before the fraction"
+        return SType.numerical, Choice(clause, 0.9)
     delimited = seen.share("delimited")
     if delimited >= 0.5 and _is_list(seen):
         share = f"{delimited:.0%} of the values hold a delimiter"
         return SType.multicategorical, Choice(f"{share}, {_counts(seen)}", 0.75)
+    return None
+
+
+def _by_words(seen: ColumnProfile, found: tuple[str, ...]) -> _Found:
     if seen.get("words") >= _PROSE_WORDS and not _few(seen):
         clause = f"{seen.get('words'):.0f} words a value; {_counts(seen)}"
         return SType.text, Choice(clause, 0.95)
@@ -125,6 +151,12 @@ _BY_FAMILY: Mapping[str, Callable[[ColumnProfile], _Found]] = {
 def _is_truth(seen: ColumnProfile, found: tuple[str, ...]) -> bool:
     binary = seen.distinct <= 2 and seen.get("low") >= 0 and seen.get("high") <= 1
     return binary and bool(_TRUTHS & set(found))
+
+
+def _is_binary(seen: ColumnProfile) -> bool:
+    """Whether there are both 0 and 1, nothing else, and often enough to say so."""
+    ends = (seen.get("low"), seen.get("high"))
+    return ends == (0, 1) and seen.distinct == 2 and seen.filled >= _ENOUGH
 
 
 def _is_list(seen: ColumnProfile) -> bool:

@@ -12,6 +12,7 @@ from benthic.relational.query.stypes import (
     described,
     is_foreign_key,
     is_key,
+    is_number,
     stype,
 )
 from benthic.relational.query.tree import (
@@ -95,7 +96,7 @@ def _check_column(
 def _check_number(
     node: Aggregate, argument: ColumnRef, schema: Schema, faults: Faults
 ) -> None:
-    if stype(argument, schema) is SType.numerical and not is_key(argument, schema):
+    if is_number(argument, schema) and not is_key(argument, schema):
         return
     faults.add(
         "type",

@@ -80,6 +80,20 @@ def stype(node: Node, schema: Schema) -> SType | None:
     )
 
 
+def is_number(node: Node, schema: Schema) -> bool:
+    """Whether an expression can be summed and ordered.
+
+    It is numerical, or a truth value that is stored as 0 and 1.
+
+    Args:
+        node: Its names are as the schema spells them.
+        schema: The database.
+    """
+    found = stype(node, schema)
+    is_stored_so = found is SType.boolean and NUMBER in families(node, schema)
+    return found is SType.numerical or is_stored_so
+
+
 def _of_value(value: Value) -> SType | None:
     if value is None:
         return None

@@ -10,7 +10,7 @@ from benthic.relational.query import canonical, literals, stypes, wording
 from benthic.relational.query.faults import Faults
 from benthic.relational.query.functions import check_aggregate
 from benthic.relational.query.kinds import CONDITIONS
-from benthic.relational.query.stypes import described, families, stype
+from benthic.relational.query.stypes import described, families, is_number, stype
 from benthic.relational.query.tree import (
     Aggregate,
     Arithmetic,
@@ -79,7 +79,7 @@ class _Types:
 
     def _number(self, node: Expression, sign: str) -> None:
         known = self._is(node) is not None or isinstance(node, Literal)
-        if known and self._is(node) is not SType.numerical and not _condition(node):
+        if known and not is_number(node, self.schema) and not _condition(node):
             words = described(node, self.schema)
             text = (
                 words if not isinstance(node, Literal) else f"{words.split()[0]} is not"
@@ -125,7 +125,7 @@ class _Types:
         if isinstance(side, Literal) and side.value is None:
             message = "NULL has no order"
             self.faults.add("type", side.place, message, "IS NULL or IS NOT NULL")
-        elif found not in (None, SType.numerical, SType.timestamp):
+        elif found not in (None, SType.timestamp) and not is_number(side, self.schema):
             message = f"{described(side, self.schema)}, which has no order"
             expected = "= or !=; < and > compare numbers and times"
             self.faults.add("type", side.place, message, expected)

@@ -225,7 +225,8 @@ class _Value:
             return scalar(argument, scope)
         table = self.lineage.db.schema.tables[argument.table]
         column = table.columns[argument.name]
-        self.exact = column.dtype.startswith(_EXACT)
+        is_truth = column.stype is SType.boolean  # read as one, stored as 0 and 1
+        self.exact = column.dtype.startswith(_EXACT) and not is_truth
         parent = table.fkey_col_to_pkey_table.get(argument.name)
         if parent is not None:
             chain = paths.reach(
