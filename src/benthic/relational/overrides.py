@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -123,6 +124,25 @@ def overrides_beside(database: Path) -> Path | None:
     else:
         places = [database.with_name(f"{database.stem}.{name}") for name in _BESIDE]
     return next((place for place in places if place.is_file()), None)
+
+
+def written_link(table: str, column: str, parent: str) -> str:
+    """How a user says that a column points at a table, as YAML in one line.
+
+    Args:
+        table: The child.
+        column: Its foreign key.
+        parent: The table it points at.
+
+    Example:
+        >>> written_link("orders", "buyer", "customers")
+        '{tables: {orders: {fkeys: {buyer: customers}}}}'
+    """
+    entry = {"tables": {table: {"fkeys": {column: parent}}}}
+    text = yaml.safe_dump(
+        entry, default_flow_style=True, width=math.inf, allow_unicode=True
+    )
+    return str(text).strip()
 
 
 def read_overrides(

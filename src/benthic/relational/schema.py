@@ -116,11 +116,13 @@ class Problem:
         table: Where.
         column: Where, if it is about one column.
         text: What, with its count, and what was done about it.
+        could_point_at: Tables that the column could point at, where it is not linked.
     """
 
     table: str
     column: str | None
     text: str
+    could_point_at: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from tests.relational.bare_tables import Tables, inferred, texts
 
+from benthic.relational.declared import Declared, DeclaredKey
 from benthic.relational.inference import infer_schema
 from benthic.relational.inference.keys import duplicates
 
@@ -125,6 +126,20 @@ def test_a_declared_key_of_two_columns_becomes_one():
     table = schema.tables["users"]
     assert table.pkey_col == "a+b"
     assert table.columns["a+b"].sources == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "key"),
+    [(("oid", "line"), 0, None), (("oid", "line"), 2, None), (("oid",), 0, None)],
+)
+def test_a_part_of_a_declared_foreign_key_is_no_key(columns, rows, key):
+    frame = pd.DataFrame({"oid": [1, 2], "line": [1, 2]})[:rows]
+    tables = Tables({"lines": pd.DataFrame({"oid": [1], "line": [1]}), "note": frame})
+    facts = tables.declared.tables
+    link = DeclaredKey(columns, "lines", columns)
+    note = replace(facts["note"], fkeys=(link,))
+    declared = Declared({"lines": replace(facts["lines"], pkey=columns), "note": note})
+    assert infer_schema(declared, tables).tables["note"].pkey_col == key
 
 
 def test_duplicates_agree_with_pandas():

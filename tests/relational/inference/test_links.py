@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from tests.relational.bare_tables import Tables, inferred, texts
 
+from benthic.relational.database import Database
 from benthic.relational.inference.composite import key_column
 from benthic.relational.inference.links import containment
 
@@ -143,3 +144,32 @@ def test_containment_agrees_with_sets():
     assert (found.rows, found.orphan_rows) == (6, 3)
     assert found.share == 0.5
     assert found.coverage == 0.5
+
+
+def test_a_link_that_was_not_made_says_how_to_make_it(tmp_path):
+    frames = {
+        "customers": pd.DataFrame({"customer_id": range(10)}),
+        "orders": pd.DataFrame({"order_id": range(20), "customer_id": range(20)}),
+    }
+    with Database.open(frames) as db:
+        (problem,) = db.schema.problems
+        assert problem.could_point_at == ("customers",)
+        assert "10 of 20 values are no keys of customers; not linked" in problem.text
+        file = tmp_path / "said.yaml"
+        file.write_text(problem.text.partition("in Python): ")[2])
+    with Database.open(frames, overrides=file) as db:
+        (link,) = db.schema.tables["orders"].fkeys
+        assert (link.column, link.table) == ("customer_id", "customers")
+
+
+def test_two_links_that_fit_alike_are_both_remembered():
+    frames = {
+        "users": pd.DataFrame({"user_id": [1, 2]}),
+        "app_users": pd.DataFrame({"user_id": [1, 2]}),
+        "log": pd.DataFrame({"log_id": [1, 2], "user_id": [1, 2]}),
+    }
+    (problem,) = [p for p in inferred(frames).problems if p.table == "log"]
+    assert set(problem.could_point_at) == {"users", "app_users"}
+    assert (
+        "say which in --overrides FILE (overrides= in Python): {tables:" in problem.text
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.relational.market import CHURN, market_frames
 from tests.relational.query.asking import asked, customers, error_of, filtered, place_of
@@ -10,6 +12,7 @@ from tests.relational.query.schemas import BANK, SHOP, schema, table
 from benthic.errors import QueryError
 from benthic.relational.database import Database
 from benthic.relational.query import PredictiveQuery
+from benthic.relational.schema import Problem
 
 STAFF = schema(
     table("staff", "id:K boss:k pay hired:T", boss="staff"),
@@ -54,6 +57,44 @@ def test_tables_that_nothing_joins_are_said_to_be_apart():
     error = error_of("PREDICT SUM(islands.size, 0, 9) FOR EACH staff.id", STAFF)
 
     assert error.message == "islands does not reach staff by foreign keys"
+
+
+NOT_LINKED = "is named after customers, but 3 of 4 values are no keys; not linked"
+APART = replace(
+    schema(
+        table("customers", "id:K tier:c"),
+        table("orders", "id:K buyer:k total placed:T"),
+        table("items", "id:K order_id:k", order_id="orders"),
+    ),
+    problems=(
+        Problem("orders", None, "says nothing"),
+        Problem("orders", "buyer", NOT_LINKED, ("gone", "customers")),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "COUNT(orders.*, 0, 9) FOR EACH customers.id",
+        "COUNT(items.*, 0, 9) FOR EACH customers.id",
+        "COUNT(orders.* VIA orders.buyer, 0, 9) FOR EACH customers.id",
+        "orders.total FOR EACH orders.id WHERE customers.tier = 'a'",
+        "COUNT(items.* WHERE customers.tier = 'a', 0, 9) FOR EACH orders.id",
+        "orders.id FOR EACH customers.id",
+    ],
+)
+def test_a_link_that_the_data_did_not_bear_out_is_named(text):
+    error = error_of(f"PREDICT {text}", APART)
+
+    assert error.kind == "path"
+    assert error.suggestion == f"orders.buyer {NOT_LINKED}"
+
+
+def test_a_link_that_would_not_join_the_two_is_not_named():
+    error = error_of("PREDICT COUNT(customers.*, 0, 9) FOR EACH orders.id", APART)
+
+    assert error.suggestion is None
 
 
 def test_a_self_reference_is_a_chain_of_one_key():
@@ -128,4 +169,4 @@ def test_a_key_that_was_not_linked_is_named_with_what_declares_it() -> None:
     last = str(caught.value).splitlines()[-1]
     assert last.startswith("orders.customer_id has the name of customers's key, but 35")
     assert "--overrides" in last
-    assert last.endswith("tables: {orders: {fkeys: {customer_id: customers}}}")
+    assert last.endswith("{tables: {orders: {fkeys: {customer_id: customers}}}}")

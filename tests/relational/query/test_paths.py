@@ -10,6 +10,7 @@ from tests.relational.query.schemas import BANK, SHOP
 from benthic.errors import QueryError
 from benthic.relational.query.paths import (
     chain,
+    missing_links,
     reach,
     row_table,
     shortest,
@@ -17,7 +18,7 @@ from benthic.relational.query.paths import (
     time_step,
 )
 from benthic.relational.query.tree import Aggregate, Arithmetic, ColumnRef, Star
-from benthic.relational.schema import Chain, ForeignKey, Schema, Table
+from benthic.relational.schema import Chain, ForeignKey, Problem, Schema, Table
 
 ITEMS = ("order_items", "orders", "customers", "regions")
 
@@ -109,3 +110,13 @@ def test_the_shortest_chains_are_those_of_a_search_through_all(links, child, goa
     assert len(found) == len(wanted)
     if child != goal:
         assert (str(goal) in steps_up(str(child), schema)) == bool(found)
+
+
+def test_a_missing_link_is_one_that_would_join_the_two():
+    tables = {name: Table(name, {}) for name in ("a", "b", "c")}
+    tables["b"] = Table("b", {}, fkeys=(ForeignKey("c_id", "c"),))
+    problem = Problem("a", "x", "not linked", ("b", "d"))
+    schema = Schema(tables, (problem, Problem("a", None, "no rows")))
+    assert missing_links("a", "c", schema) == [problem]
+    assert missing_links("a", "b", schema) == [problem]
+    assert missing_links("b", "a", schema) == []

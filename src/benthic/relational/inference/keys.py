@@ -189,9 +189,10 @@ def _scores(
     tables: Collection[str],
 ) -> dict[str, float]:
     others = [other for other in tables if other != table.name]
+    pointing = _pointing(table)
     scores = {}
     for position, column in enumerate(table.columns):
-        if profiles[column].family not in _FAMILIES:
+        if profiles[column].family not in _FAMILIES or column in pointing:
             continue
         if profiles[column].get("length") > _MOST_LETTERS:
             continue
@@ -202,6 +203,20 @@ def _scores(
         if score >= _ENOUGH:
             scores[column] = score
     return scores
+
+
+def _pointing(table: DeclaredTable) -> set[str]:
+    """Columns that a declared foreign key makes no key of this table.
+
+    A part of a key of several columns names no row; a whole one may, of one row per
+    row of the parent, if there are rows to show it.
+    """
+    return {
+        column
+        for key in table.fkeys
+        for column in key.columns
+        if len(key.columns) > 1 or not table.num_rows
+    }
 
 
 def _name_score(name: KeyName, table: str, others: Sequence[str]) -> float:

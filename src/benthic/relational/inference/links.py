@@ -17,6 +17,7 @@ from benthic.relational.inference.names import (
     table_roots,
 )
 from benthic.relational.inference.profile import ColumnProfile
+from benthic.relational.overrides import written_link
 from benthic.relational.schema import Choice, ForeignKey, Problem
 
 Profiles = Mapping[str, Mapping[str, ColumnProfile]]
@@ -191,8 +192,9 @@ def _best(
     rivals = [item[1].table for item in held[1:] if item[0] > score - 0.05]
     if rivals:
         names = " and ".join([candidate.table, *rivals])
-        text = f"could point at {names} alike; say which, none was chosen"
-        return [], [Problem(table, column, text)]
+        said = _written(table, column, candidate.table)
+        text = f"could point at {names} alike; none was chosen; say which in {said}"
+        return [], [Problem(table, column, text, (candidate.table, *rivals))]
     known = str(data) if data.values else "no values to check it on"
     confidence = round(min(0.99, score if data.values else 0.7 * score), 2)
     link = ForeignKey(
@@ -208,8 +210,15 @@ def _refusal(
         table,
         column,
         f"{candidate.clause}, but {data.orphan_values:,} of {data.values:,} values are "
-        f"no keys of {candidate.table}; not linked",
+        f"no keys of {candidate.table}; not linked; to link it, write in "
+        + _written(table, column, candidate.table),
+        (candidate.table,),
     )
+
+
+def _written(table: str, column: str, parent: str) -> str:
+    link = written_link(table, column, parent)
+    return f"--overrides FILE (overrides= in Python): {link}"
 
 
 def _holds(candidate: _Candidate, seen: ColumnProfile, data: Containment) -> bool:

@@ -9,6 +9,7 @@ from benthic.relational.query.faults import Faults
 from benthic.relational.query.functions import DEFAULT_WINDOW, OF_NUMBERS
 from benthic.relational.query.names import column_of
 from benthic.relational.query.paths import (
+    missing_links,
     row_tables,
     shortest,
     steps_up,
@@ -106,7 +107,8 @@ class _Paths:
         expected = (
             f"a foreign key: {wording.listed(links)}" if links else "a foreign key"
         )
-        self.faults.add("path", key.place, message, expected)
+        hint = self._unlinked(key.table, self.entity)
+        self.faults.add("path", key.place, message, expected, hint)
         return False
 
     def _entity_of(self, node: Aggregate, table: str) -> None:
@@ -194,22 +196,16 @@ class _Paths:
                 f"one {one} can belong to many {self.entity}, "
                 f"so {owned} has no single {entity}"
             )
-        hint = self._unlinked(table)
-        if between:
+        hint = self._unlinked(table, self.entity)
+        if between and hint is None:
             hint = f"for example: {canonical.expression(self._example(node, between))}"
         self.faults.add("path", node.argument.place, message, self._below(), hint)
 
-    def _unlinked(self, table: str) -> str | None:
-        """The column that looks like the key that is missing, and how to declare it."""
-        linked = self.schema.tables[table].fkey_col_to_pkey_table
-        for problem in self.schema.problems:
-            is_near = problem.table == table and self.entity in problem.text
-            if is_near and problem.column is not None and problem.column not in linked:
-                return (
-                    f"{table}.{problem.column} {problem.text}; if it is the key, say so"
-                    f" in a file for --overrides (overrides= in Python): tables: "
-                    f"{{{table}: {{fkeys: {{{problem.column}: {self.entity}}}}}}}"
-                )
+    def _unlinked(self, table: str, ancestor: str) -> str | None:
+        """The column that would lead there, and why it was not linked."""
+        for problem in missing_links(table, ancestor, self.schema):
+            name = canonical.expression(ColumnRef(problem.table, str(problem.column)))
+            return f"{name} {problem.text}"
         return None
 
     def _below(self) -> str:
@@ -251,7 +247,8 @@ class _Paths:
         if found:
             ways = wording.listed(map(str, found), "and")
             message = f"{table} reaches {column.table} in several ways: {ways}"
-        self.faults.add("path", column.place, message, expected)
+        hint = None if found else self._unlinked(table, column.table)
+        self.faults.add("path", column.place, message, expected, hint)
 
     def _points_to(self, table: str) -> str:
         above = list(steps_up(table, self.schema))[1:]
@@ -268,7 +265,7 @@ class _Paths:
         else:
             entity = wording.with_article(wording.singular(self.entity))
             message = f"{entity} has no single {text}"
-            hint = self._aggregated(column)
+            hint = self._aggregated(column) or self._unlinked(column.table, self.entity)
         expected = f"a column of {self.entity}, or an aggregate"
         self.faults.add("path", column.place, message, expected, hint)
 
@@ -310,7 +307,8 @@ class _Paths:
             message = f"WHERE filters entities, and {entity} has many {column.table}"
         above = self._points_to(self.entity)
         expected = f"a column of {self.entity}{above}, or a past aggregate"
-        self.faults.add("path", column.place, message, expected, self._moved(column))
+        hint = self._moved(column) or self._unlinked(self.entity, column.table)
+        self.faults.add("path", column.place, message, expected, hint)
 
     def _moved(self, column: ColumnRef) -> str | None:
         """The first aggregate of the target with the test of this column inside it."""

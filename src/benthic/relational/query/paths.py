@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benthic.errors import QueryError
 from benthic.relational.query.tree import Aggregate, ColumnRef, Place, Star
 from benthic.relational.query.walking import walk
-from benthic.relational.schema import Chain, Schema
+from benthic.relational.schema import Chain, Problem, Schema
 
 DETOUR = 6
 """How many keys longer than the shortest chain a chain named by VIA may be."""
@@ -58,6 +58,26 @@ def steps_up(table: str, schema: Schema) -> dict[str, int]:
                 steps[key.table] = steps[child] + 1
                 waiting.append(key.table)
     return steps
+
+
+def missing_links(child: str, ancestor: str, schema: Schema) -> list[Problem]:
+    """Columns that were not linked, and whose link would join the two tables.
+
+    Args:
+        child: Where to start.
+        ancestor: Where to end.
+        schema: The database.
+    """
+    below = steps_up(child, schema)
+    return [
+        problem
+        for problem in schema.problems
+        if problem.table in below
+        and any(
+            parent in schema.tables and ancestor in steps_up(parent, schema)
+            for parent in problem.could_point_at
+        )
+    ]
 
 
 def shortest(
