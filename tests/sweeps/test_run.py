@@ -96,3 +96,14 @@ def test_an_interruption_is_no_failure_of_the_network(graph):
 
     with pytest.raises(KeyboardInterrupt):
         outcomes(JOB, graph, interrupt)
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), OSError(28, "disk full")])
+def test_what_the_one_who_is_told_raises_is_no_failure_of_the_network(graph, error):
+    def gone(_):
+        raise error
+
+    found = []
+    with pytest.raises(type(error)):
+        found += run(JOB, JOB.seeds, graph, gone)
+    assert found == []

@@ -138,6 +138,42 @@ def test_a_sweep_that_was_killed_goes_on_where_it_was(sweep, tmp_path):
     assert not list(folder.glob("cells/.*"))
 
 
+def test_a_parallel_sweep_that_was_killed_fails_no_cell_and_leaves_no_process(
+    sweep, tmp_path
+):
+    """Its workers are in the middle of cells that take for ever."""
+    folder, endless = tmp_path / "killed", {**KILLED, "epochs": 10**9}
+    code = (
+        "import benthic\n"
+        "if __name__ == '__main__':\n"
+        f"    benthic.sweep('texas', out={str(folder)!r}, processes=2, **{endless},\n"
+        "                  progress=lambda *told: print(told[2], flush=True))\n"
+    )
+    script = tmp_path / "killed.py"
+    script.write_text(code)
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        at_work = next(line for line in process.stdout if "texas" in line)
+        os.kill(process.pid, signal.SIGKILL)
+    assert "layers" in at_work
+    assert is_gone(process.pid)
+    assert not list(folder.glob("cells/*.json"))
+
+
+def is_gone(group):
+    """Whether nothing runs in a group of processes any more, or soon."""
+    for _ in range(200):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    os.killpg(group, signal.SIGKILL)
+    return False
+
+
 def test_a_failed_cell_is_listed_with_its_reason_and_run_again_on_request(
     sweep, tmp_path
 ):

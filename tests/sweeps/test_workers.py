@@ -3,6 +3,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -157,6 +160,39 @@ def test_a_process_hands_a_full_disk_to_its_parent(texas, store, as_a_process):
 def test_a_process_ends_when_nobody_listens_any_more(texas, store, as_a_process):
     as_a_process(PLANNED, store.out, is_heard=False)
     assert store.missing(PLANNED[1]) == [0, 1]
+
+
+ORPHAN = """
+import multiprocessing, os, signal, sys, time
+
+def work():
+    from benthic.sweeps.workers import end_with_parent
+    end_with_parent()
+    print("at work", flush=True)
+    time.sleep(30)
+    print("still there")
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=work, daemon=True).start()
+    time.sleep(600)
+"""
+
+
+def test_a_process_that_hears_nothing_ends_with_its_parent(tmp_path):
+    """In the middle of a long step nothing is written into the pipe that broke."""
+    script = tmp_path / "orphan.py"
+    script.write_text(ORPHAN)
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, start_new_session=True
+    ) as parent:
+        assert parent.stdout.readline() == b"at work\n"
+        os.kill(parent.pid, signal.SIGKILL)
+        assert parent.stdout.read() == b""  # at the end of the last that could write
+    with pytest.raises(ProcessLookupError):
+        while True:  # what is left of the group is soon reaped
+            os.killpg(parent.pid, 0)
+            time.sleep(0.05)
 
 
 def test_an_error_of_a_process_is_raised_here(store):

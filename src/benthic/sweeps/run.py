@@ -25,7 +25,8 @@ def run(
     """Yields each seed with its row's values, or with the reason why it failed.
 
     A network that cannot be built, raises, or diverges to NaN fails alone: the other
-    cells are none the worse for it.
+    cells are none the worse for it. What ``progress`` raises is not the network's
+    failure: it is raised here, and the cells stay to be run.
 
     Args:
         job: What to train.
@@ -33,9 +34,12 @@ def run(
         data: Its graph.
         progress: Told how much of these cells is done.
     """
+    watched = _Watched(progress)
     try:
-        outcomes = _run_together(job, seeds, data, progress)
+        outcomes = _run_together(job, seeds, data, watched)
     except Exception as error:  # whatever a combination of parts throws
+        if error is watched.error:
+            raise
         if len(seeds) == 1:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             yield seeds[0], {"failed": reason[:300]}
@@ -44,6 +48,21 @@ def run(
             yield from run(job, [seed], data, _part_of(progress, index, len(seeds)))
     else:
         yield from zip(seeds, outcomes, strict=True)
+
+
+class _Watched:
+    """Tells how far the work is, and remembers what the one who is told raised."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.error: Exception | None = None
+
+    def __call__(self, share: float) -> None:
+        try:
+            self._progress(share)
+        except Exception as error:
+            self.error = error
+            raise
 
 
 def _part_of(progress: Progress, index: int, count: int) -> Progress:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,7 +58,8 @@ def run_in_processes(
     """Runs what is left in processes of one thread each.
 
     They take jobs from the folder, as those of another sweep there do. When this
-    process dies they notice and end; what they had not finished is run another time.
+    process dies, however it dies, they end at once; what they had not finished is run
+    another time.
 
     Args:
         jobs: The whole sweep; finished cells are left alone.
@@ -156,8 +159,9 @@ def _main(jobs: Sequence[Job], out: Path, pipe: Connection) -> None:
     """What a process of a sweep does from start to end."""
     # The one who waits at the terminal stops us; Ctrl-C reaches us as well.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     torch.set_num_threads(1)
-    # Nobody listens once our parent was killed.
+    # Nobody listens once our parent was killed; we may notice before it ends us.
     with contextlib.closing(Store(out)) as store, contextlib.suppress(BrokenPipeError):
         try:
             _work(jobs, store, lambda *message: pipe.send(message))
@@ -165,6 +169,22 @@ def _main(jobs: Sequence[Job], out: Path, pipe: Connection) -> None:
             raise
         except Exception as error:
             pipe.send(error if isinstance(error, BenthicError) else _plain(error))
+
+
+def end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, whatever runs by then.
+
+    A cell that is being written then is torn and runs another time, as after any kill.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def _plain(error: Exception) -> BenthicError:
