@@ -334,7 +334,7 @@ def test_walks_end_where_no_edge_leads_on_and_isolated_nodes_take_none():
 
 @pytest.mark.parametrize("name", ["walks_per_node", "walk_length"])
 def test_walks_of_no_length_are_refused(name):
-    with pytest.raises(InputError, match=f"{name}: found 0; give 1 or more"):
+    with pytest.raises(InputError, match=f"{name}: found 0; give a whole number, 1"):
         DropPath(**{name: 0})
 
 

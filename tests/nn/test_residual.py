@@ -232,6 +232,21 @@ def test_an_exponent_not_above_zero_is_refused(p):
         GradientGating(p)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_strengths_are_finite_numbers(value):
+    for make in (Residual, DenseResidual):
+        with pytest.raises(InputError, match=r"scale: found .*; give a number"):
+            make(value)
+    for name in ("epsilon", "gamma"):
+        with pytest.raises(InputError, match=f"{name}: found"):
+            AntiSymmetric(3, **{name: value})
+
+
+def test_an_anti_symmetric_step_has_a_width():
+    with pytest.raises(InputError, match="channels: found 0"):
+        AntiSymmetric(0)
+
+
 def test_a_skip_is_an_interface():
     with pytest.raises(TypeError, match="abstract"):
         Skip()

@@ -9,7 +9,6 @@ from benthic.transforms.edit import (
     add_edge_type,
     append_edges,
     check_added_edges,
-    check_at_least,
     check_graph,
     write_edges,
 )
@@ -50,13 +49,6 @@ def test_features_of_edges_are_refused_and_weights_types_and_questions_are_not()
             expander_edge_index=torch.zeros(2, 10).long(),
         )
     )
-
-
-def test_a_number_below_the_least_and_nan_are_refused():
-    check_at_least("tau", 0.0, 0)
-    for wrong in (-1, -0.5, float("nan")):
-        with pytest.raises(InputError, match="tau: found"):
-            check_at_least("tau", wrong, 0)
 
 
 def test_edges_that_stay_keep_their_order_and_all_that_is_known_of_them():

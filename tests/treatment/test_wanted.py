@@ -60,3 +60,17 @@ def test_two_of_a_kind_are_refused():
 )
 def test_strength_zero_everywhere_is_idle(treatments, idle):
     assert sort_treatments(treatments).is_idle is idle
+
+
+@pytest.mark.parametrize(
+    ("walk", "line"),
+    [
+        (APPNP(3, 2.0), "alpha: found 2.0; give a number, from 0 to 1"),
+        (APPNP(3, -0.1), "alpha: found -0.1"),
+        (APPNP(-1, 0.1), "K: found -1; give a whole number, 0 or more"),
+        (APPNP(2.5, 0.1), "K: found 2.5"),
+    ],
+)
+def test_a_page_rank_that_pyg_takes_without_looking_is_refused(walk, line):
+    with pytest.raises(InputError, match=line):
+        sort_treatments([walk])

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 from torch_geometric.utils import cumsum
 
-from benthic.errors import InputError
 from benthic.nn.dropout import dropout
 from benthic.nn.residual import Skip
+from benthic.ranges import number, whole_number
 from benthic.typing import EdgeIndex, Mask
 
 __all__ = [
@@ -141,8 +141,8 @@ class DropPath(EdgeDrop):
     ) -> None:
         super().__init__()
         self.p = _probability(p)
-        self.walks_per_node = _count("walks_per_node", walks_per_node)
-        self.walk_length = _count("walk_length", walk_length)
+        self.walks_per_node = whole_number("walks_per_node", walks_per_node, 1)
+        self.walk_length = whole_number("walk_length", walk_length, 1)
         self.undirected = undirected
 
     def forward(self, edge_index: EdgeIndex, num_nodes: int) -> Mask:
@@ -387,12 +387,4 @@ def _ones_per_row(x: Tensor) -> Tensor:
 
 
 def _probability(p: float) -> float:
-    if not 0 <= p <= 1:
-        raise InputError("p", str(p), "give a probability from 0 to 1")
-    return p
-
-
-def _count(argument: str, value: int) -> int:
-    if value < 1:
-        raise InputError(argument, str(value), "give 1 or more")
-    return value
+    return number("p", p, 0, 1, remedy="give a probability from 0 to 1")

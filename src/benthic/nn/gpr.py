@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import APPNP
 
-from benthic.errors import InputError
 from benthic.nn.acceleration import accelerate
+from benthic.ranges import number, whole_number
 
 __all__ = ["APPNP", "GeneralizedPageRank"]
 
@@ -42,12 +42,8 @@ class GeneralizedPageRank(nn.Module):
 
     def __init__(self, K: int = 10, alpha: float = 0.1) -> None:  # noqa: N803
         super().__init__()
-        if K < 1:
-            raise InputError("K", str(K), "give 1 hop or more")
-        if not 0 <= alpha <= 1:
-            raise InputError("alpha", str(alpha), "give a share from 0 to 1")
-        self.K = K
-        self.alpha = alpha
+        self.K = whole_number("K", K, 1, remedy="give 1 hop or more")
+        self.alpha = number("alpha", alpha, 0, 1, remedy="give a share from 0 to 1")
         self.gamma = nn.Parameter(torch.empty(K + 1))
         self.step = APPNP(K=1, alpha=0.0)
         accelerate(self)

@@ -12,6 +12,7 @@ from torch_geometric.nn.attention import PerformerAttention
 from benthic.errors import InputError
 from benthic.nn.encoding import Encoding
 from benthic.nn.forward_inputs import taken
+from benthic.ranges import number
 
 __all__ = ["GlobalAttention", "GraphTransformer", "GraphTransformerLayer", "performer"]
 
@@ -337,6 +338,4 @@ def _normalize(norm: nn.Module, x: Tensor, batch: Tensor | None) -> Tensor:
 
 
 def _share(argument: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise InputError(argument, str(value), "give a share from 0 to 1")
-    return value
+    return number(argument, value, 0, 1, remedy="give a share from 0 to 1")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import JumpingKnowledge
 from torch_geometric.utils import is_torch_sparse_tensor, scatter, to_edge_index
 
-from benthic.errors import InputError
+from benthic.ranges import ABOVE_ZERO, number, whole_number
 
 __all__ = [
     "AntiSymmetric",
@@ -66,6 +66,9 @@ class Residual(Skip):
     Args:
         scale: :math:`s`; 0 switches the skip off.
 
+    Raises:
+        InputError: If ``scale`` is not a finite number.
+
     Example:
         >>> Residual()(torch.ones(2, 3), [torch.ones(2, 3)]).unique()
         tensor([2.])
@@ -73,7 +76,7 @@ class Residual(Skip):
 
     def __init__(self, scale: float = 1.0) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale = number("scale", scale)
 
     def forward(
         self, h: Tensor, states: Sequence[Tensor], edge_index: Tensor | None = None
@@ -113,7 +116,8 @@ class InitialResidual(Skip):
 
     def __init__(self, alpha: float = 0.1) -> None:
         super().__init__()
-        self.alpha = _share("alpha", alpha)
+        remedy = "give a share from 0 to 1"
+        self.alpha = number("alpha", alpha, 0, 1, remedy=remedy)
 
     def forward(
         self, h: Tensor, states: Sequence[Tensor], edge_index: Tensor | None = None
@@ -140,6 +144,9 @@ class DenseResidual(Skip):
     Args:
         scale: :math:`s`; 0 switches it off.
 
+    Raises:
+        InputError: If ``scale`` is not a finite number.
+
     Example:
         >>> states = [torch.zeros(2, 3), torch.ones(2, 3)]
         >>> DenseResidual()(torch.ones(2, 3), states).unique()
@@ -148,7 +155,7 @@ class DenseResidual(Skip):
 
     def __init__(self, scale: float = 1.0) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale = number("scale", scale)
 
     def forward(
         self, h: Tensor, states: Sequence[Tensor], edge_index: Tensor | None = None
@@ -192,9 +199,7 @@ class GradientGating(Skip):
 
     def __init__(self, p: float = 2.0) -> None:
         super().__init__()
-        if not p > 0:
-            raise InputError("p", str(p), "give an exponent above 0")
-        self.p = p
+        self.p = number("p", p, ABOVE_ZERO, remedy="give an exponent above 0")
 
     def forward(
         self, h: Tensor, states: Sequence[Tensor], edge_index: Tensor | None = None
@@ -232,6 +237,9 @@ class AntiSymmetric(Skip):
             heard, which is the opposite of no treatment.
         gamma: Damping :math:`\gamma`.
 
+    Raises:
+        InputError: If ``channels`` is below 1, or a number is not finite.
+
     Example:
         >>> skip = AntiSymmetric(3)
         >>> skip(torch.ones(2, 3), [torch.zeros(2, 3)]).shape
@@ -240,8 +248,9 @@ class AntiSymmetric(Skip):
 
     def __init__(self, channels: int, epsilon: float = 0.1, gamma: float = 0.1) -> None:
         super().__init__()
-        self.epsilon = epsilon
-        self.gamma = gamma
+        whole_number("channels", channels, 1)
+        self.epsilon = number("epsilon", epsilon)
+        self.gamma = number("gamma", gamma)
         self.weight = nn.Parameter(torch.empty(channels, channels))
         self.bias = nn.Parameter(torch.empty(channels))
         self.reset_parameters()
@@ -260,9 +269,3 @@ class AntiSymmetric(Skip):
 
     def extra_repr(self) -> str:
         return f"{len(self.bias)}, epsilon={self.epsilon}, gamma={self.gamma}"
-
-
-def _share(argument: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise InputError(argument, str(value), "give a share from 0 to 1")
-    return value

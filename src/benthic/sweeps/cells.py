@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
 from benthic.errors import InputError
+from benthic.ranges import number, whole_number
 from benthic.training import Protocol
 
 # A row of an earlier protocol is not taken for one of today's.
@@ -25,6 +25,7 @@ class Settings:
         protocol: Epochs, learning rate, weight decay, …
         hidden_channels: Width of the hidden layers.
         dropout: Drop probability on the branch of each layer, 0 … 1.
+        scale: Factor of the input features.
         split: Which published split of a dataset, or the seed of a drawn one.
 
     Raises:
@@ -34,21 +35,21 @@ class Settings:
         >>> Settings(Protocol(epochs=0))
         Traceback (most recent call last):
         ...
-        benthic.errors.InputError: epochs: found 0; give a number, 1 or more
+        benthic.errors.InputError: epochs: found 0; give a whole number, 1 or more
     """
 
     protocol: Protocol = field(default_factory=Protocol)
     hidden_channels: int = 64
     dropout: float = 0.5
+    scale: float = 1.0
     split: int = 0
 
     def __post_init__(self) -> None:
-        values = self.to_dict()
-        for name, (low, high) in _RANGES.items():
-            value = values[name]
-            if value is not None and not low <= value <= high:
-                wanted = f"{low} or more" if high == _MOST else f"from {low} to {high}"
-                raise InputError(name, str(value), f"give a number, {wanted}")
+        whole_number("epochs", self.protocol.epochs, 1)
+        whole_number("hidden_channels", self.hidden_channels, 1)
+        number("dropout", self.dropout, 0, 1)
+        number("scale", self.scale)
+        whole_number("split", self.split, 0)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings side by side as plain values.
@@ -58,24 +59,9 @@ class Settings:
             0.01
         """
         protocol = asdict(self.protocol)
-        own = {"hidden_channels": self.hidden_channels, "dropout": self.dropout}
-        metric = self.protocol.metric.__name__
-        return {**protocol, "metric": metric, **own, "split": self.split}
-
-
-_MOST = sys.float_info.max
-_RANGES = {
-    "epochs": (1, _MOST),
-    "lr": (0, _MOST),
-    "weight_decay": (0, _MOST),
-    "hidden_weight_decay": (0, _MOST),
-    "warmup": (0, _MOST),
-    "label_smoothing": (0, 1),
-    "patience": (1, _MOST),
-    "hidden_channels": (1, _MOST),
-    "dropout": (0, 1),
-    "split": (0, _MOST),
-}
+        names = ("hidden_channels", "dropout", "scale", "split")
+        own = {name: getattr(self, name) for name in names}
+        return {**protocol, "metric": self.protocol.metric.__name__, **own}
 
 
 @dataclass(frozen=True)
@@ -200,6 +186,4 @@ def _grid(*axes: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
 
 def _check_whole(name: str, values: Sequence[int], low: int) -> None:
     for value in values:
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            remedy = f"give whole numbers, {low} or more"
-            raise InputError(name, repr(value), remedy)
+        whole_number(name, value, low, remedy=f"give whole numbers, {low} or more")

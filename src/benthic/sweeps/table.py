@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from benthic import report
 from benthic.datasets import load
 from benthic.errors import InputError
 from benthic.output_file import write_file
+from benthic.ranges import whole_number
 from benthic.sweeps.cells import Job, Settings, jobs
 from benthic.sweeps.hidden_layer import GAUGES
 from benthic.sweeps.store import Store
 from benthic.sweeps.summary import GROUP, summarize
 from benthic.sweeps.workers import Progress, run_here, run_in_processes
-from benthic.training import Protocol
+from benthic.training import Protocol, changed
 from benthic.treatment.named import build_treated, canonical
 
 _SPLITS = ("train", "val", "test")
@@ -101,12 +102,13 @@ def sweep(
     datasets: str | Sequence[str],
     protocol: Protocol | None = None,
     *,
-    num_layers: Sequence[int] = (2, 4, 8, 16),
+    num_layers: int | Sequence[int] = (2, 4, 8, 16),
     treatments: str | Sequence[str] = "none",
     conv: str | Sequence[str] = "gcn",
     seeds: int | Sequence[int] = 10,
     hidden_channels: int = 64,
     dropout: float = 0.5,
+    scale: float = 1.0,
     split: int = 0,
     out: str | Path | None = None,
     processes: int = 1,
@@ -127,14 +129,18 @@ def sweep(
     Args:
         datasets: Names of :func:`benthic.load`, a list or by comma.
         protocol: How to train, see :func:`benthic.training.train`.
-        num_layers: Depths, 1 or more.
+        num_layers: Depths, 1 or more; or one depth.
         treatments: What to do about depth, a list or by comma: names of
             ``benthic.nn`` in snake case, joined by ``+``, with arguments in
-            parentheses: ``"none,initial_residual(alpha=0.2)+drop_edge(p=0.5)"``.
+            parentheses: ``"none,initial_residual(alpha=0.2)+drop_edge(p=0.5)"``; or
+            rewirings of ``benthic.transforms``, ``"sdrf(num_iterations=50)"``; or a
+            propagation as deep as the network is asked to be,
+            ``"appnp(K=num_layers, alpha=0.1)"``, in the place of its layers.
         conv: Layers of :func:`benthic.training.build`, a list or by comma.
         seeds: How many, from 0 on; or the seeds themselves.
         hidden_channels: Width of the hidden layers.
         dropout: Drop probability on the branch of each layer.
+        scale: Factor of the input features.
         split: Which published split, or the seed of a drawn one.
         out: The folder, or the name of the Parquet file; nothing is kept if None.
         processes: How many networks are trained at the same time; 1 stays in this
@@ -153,15 +159,14 @@ def sweep(
         ...
         benthic.errors.InputError: num_layers: found 0; give whole numbers, 1 or more
     """
-    protocol = replace(protocol or Protocol(), **changes)
-    settings = Settings(protocol, hidden_channels, dropout, split)
-    if processes < 1:
-        raise InputError("processes", str(processes), "give 1 or more")
+    protocol = changed(protocol, changes)
+    settings = Settings(protocol, hidden_channels, dropout, scale, split)
+    whole_number("processes", processes, 1)
     planned = jobs(
-        [name.lower().replace("-", "_") for name in _listed(datasets)],
-        [name.lower() for name in _listed(conv)],
+        [name.lower().replace("-", "_") for name in _listed("datasets", datasets)],
+        [name.lower() for name in _listed("conv", conv)],
         canonical(treatments),
-        num_layers,
+        [num_layers] if isinstance(num_layers, int) else num_layers,
         _seeds(seeds),
         settings,
     )
@@ -180,17 +185,19 @@ def sweep(
     return result
 
 
-def _listed(names: str | Sequence[str]) -> list[str]:
-    parts = names.split(",") if isinstance(names, str) else list(names)
+def _listed(argument: str, names: str | Sequence[str]) -> list[str]:
+    parts = names.split(",") if isinstance(names, str) else names
+    is_list = isinstance(parts, Sequence)
+    if not is_list or not all(isinstance(part, str) for part in parts):
+        found = f"an object of type {type(names).__name__}"
+        raise InputError(argument, found, "give names, a list or by comma")
     return [part.strip() for part in parts]
 
 
 def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
     if not isinstance(seeds, int):
         return seeds
-    if seeds < 1:
-        raise InputError("seeds", str(seeds), "give a number, 1 or more")
-    return range(seeds)
+    return range(whole_number("seeds", seeds, 1))
 
 
 def _check_parts(planned: Sequence[Job]) -> None:

@@ -2,6 +2,14 @@
 
 from benthic.training.building import build
 from benthic.training.loop import Progress, train, train_together
-from benthic.training.protocol import Protocol, Training
+from benthic.training.protocol import Protocol, Training, changed
 
-__all__ = ["Progress", "Protocol", "Training", "build", "train", "train_together"]
+__all__ = [
+    "Progress",
+    "Protocol",
+    "Training",
+    "build",
+    "changed",
+    "train",
+    "train_together",
+]

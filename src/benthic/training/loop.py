@@ -16,7 +16,7 @@ from benthic.forward import output_rows
 from benthic.nn.dropout import streams
 from benthic.supervision import Measure, Supervision
 from benthic.training.members import Alone, Output, Together, can_be_stacked
-from benthic.training.protocol import Protocol, Training
+from benthic.training.protocol import Protocol, Training, changed
 
 Progress = Callable[[int, int], None]
 """Called after each epoch with the epochs done and the epochs planned."""
@@ -64,7 +64,7 @@ def train(
         >>> train(model, graph, epochs=50).metrics["train"]
         1.0
     """
-    protocol = replace(protocol or Protocol(), **changes)
+    protocol = changed(protocol, changes)
     supervision = _supervision(data)
     with _seeded(model, seed):
         return _fit(Alone(model, data), supervision, protocol, progress)[0]
@@ -117,7 +117,7 @@ def train_together(
     if len(models) != len(seeds):
         found = f"{len(seeds)} seeds for {len(models)} models"
         raise InputError("seeds", found, "give one for each model")
-    protocol = replace(protocol or Protocol(), **changes)
+    protocol = changed(protocol, changes)
     supervision = _supervision(data)
     if len(models) < 2 or not can_be_stacked(models, data):
         return [

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from benthic.errors import InputError
+from benthic.ranges import ABOVE_ZERO, number, whole_number
 from benthic.supervision import Measure, accuracy
 
 
@@ -36,7 +40,7 @@ class Protocol:
         metric: What the scores of the splits measure.
 
     Raises:
-        InputError: If there are too few ``samples``.
+        InputError: If a value is out of its range, or there are too few ``samples``.
     """
 
     epochs: int = 200
@@ -53,12 +57,52 @@ class Protocol:
     metric: Measure = accuracy
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise InputError("samples", str(self.samples), "give 1 or more")
+        for name, low in {"epochs": 0, "warmup": 0, "samples": 1}.items():
+            whole_number(name, getattr(self, name), low)
+        for name in ("lr", "weight_decay", "consistency"):
+            number(name, getattr(self, name), 0)
+        if self.hidden_weight_decay is not None:
+            number("hidden_weight_decay", self.hidden_weight_decay, 0)
+        number("label_smoothing", self.label_smoothing, 0, 1)
+        number("temperature", self.temperature, ABOVE_ZERO)
+        if self.patience is not None:
+            whole_number("patience", self.patience, 1)
         if self.consistency and self.samples < 2:
             raise InputError(
                 "consistency", "one sample an epoch", "give samples=2 or more"
             )
+
+
+def changed(protocol: Protocol | None, changes: Mapping[str, Any]) -> Protocol:
+    """A protocol, the standard one by default, with some of its fields changed.
+
+    Args:
+        protocol: How to train; the standard protocol if None.
+        changes: New values by field.
+
+    Raises:
+        InputError: If there is no such field, or a value is out of its range.
+
+    Example:
+        >>> changed(None, {"epochs": 50}).epochs
+        50
+        >>> changed(None, {"epoch": 50})
+        Traceback (most recent call last):
+        ...
+        benthic.errors.InputError: epoch: found no such field of the protocol; \
+did you mean epochs, ...
+    """
+    if not isinstance(protocol, Protocol | None):
+        found = f"an object of type {type(protocol).__name__}"
+        raise InputError("protocol", found, "give a benthic.training.Protocol")
+    known = [field.name for field in fields(Protocol)]
+    for name in changes:
+        if name not in known:
+            near = ", ".join(difflib.get_close_matches(name, known, len(known), 0.0))
+            raise InputError(
+                name, "no such field of the protocol", f"did you mean {near}"
+            )
+    return replace(protocol or Protocol(), **changes)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
+from benthic.ranges import number, whole_number
 from benthic.transforms.edit import (
     check_added_edges,
-    check_at_least,
     check_graph,
     write_edges,
 )
@@ -77,11 +78,11 @@ class SDRF(BaseTransform):  # type: ignore[misc]
         removal_bound: float | None = None,
         seed: int = 0,
     ) -> None:
-        check_at_least("num_iterations", num_iterations, 0)
-        check_at_least("tau", tau, 0)
+        whole_number("num_iterations", num_iterations, 0)
+        number("tau", tau, 0, math.inf, remedy="give 0 or more")
         if removal_bound is not None:
-            check_at_least("removal_bound", removal_bound, -2)  # the least curvature
-        check_at_least("seed", seed, 0)
+            number("removal_bound", removal_bound, -2)  # the least curvature
+        whole_number("seed", seed, 0)
         self.num_iterations = num_iterations
         self.tau = tau
         self.removal_bound = removal_bound
@@ -181,9 +182,9 @@ class BORF(BaseTransform):  # type: ignore[misc]
     def __init__(
         self, num_iterations: int = 3, *, batch_add: int = 4, batch_remove: int = 2
     ) -> None:
-        check_at_least("num_iterations", num_iterations, 0)
-        check_at_least("batch_add", batch_add, 0)
-        check_at_least("batch_remove", batch_remove, 0)
+        whole_number("num_iterations", num_iterations, 0)
+        whole_number("batch_add", batch_add, 0)
+        whole_number("batch_remove", batch_remove, 0)
         self.num_iterations = num_iterations
         self.batch_add = batch_add
         self.batch_remove = batch_remove

@@ -77,22 +77,6 @@ def check_added_edges(data: Data) -> None:
             )
 
 
-def check_at_least(argument: str, value: int | float, least: int) -> None:
-    """Refuses a number below ``least``, and NaN.
-
-    Raises:
-        InputError: If the number is too small.
-
-    Example:
-        >>> check_at_least("num_iterations", -1, 0)
-        Traceback (most recent call last):
-        ...
-        benthic.errors.InputError: num_iterations: found -1; give 0 or more
-    """
-    if not value >= least:
-        raise InputError(argument, repr(value), f"give {least} or more")
-
-
 def write_edges(data: Data, after: SimpleGraph) -> Data:
     """Gives ``data`` the edges of another graph on the same nodes.
 

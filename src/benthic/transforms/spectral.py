@@ -10,11 +10,11 @@ from jaxtyping import Float64, Int64
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
+from benthic.ranges import whole_number
 from benthic.transforms.edit import (
     add_edge_type,
     append_edges,
     check_added_edges,
-    check_at_least,
     check_graph,
     write_edges,
 )
@@ -84,9 +84,9 @@ class FoSR(BaseTransform):  # type: ignore[misc]
         initial_power_iters: int = 5,
         seed: int = 0,
     ) -> None:
-        check_at_least("num_iterations", num_iterations, 0)
-        check_at_least("initial_power_iters", initial_power_iters, 0)
-        check_at_least("seed", seed, 0)
+        whole_number("num_iterations", num_iterations, 0)
+        whole_number("initial_power_iters", initial_power_iters, 0)
+        whole_number("seed", seed, 0)
         self.num_iterations = num_iterations
         self.initial_power_iters = initial_power_iters
         self.seed = seed
@@ -211,7 +211,7 @@ def cayley_graph(num_nodes: int) -> EdgeIndex:
         >>> cayley_graph(24).shape  # SL(2, 3) has 24 elements
         torch.Size([2, 96])
     """
-    check_at_least("num_nodes", num_nodes, 0)
+    whole_number("num_nodes", num_nodes, 0)
     modulus = next(n for n in itertools.count(2) if _order(n) >= num_nodes)
     codes = _breadth_first(modulus, num_nodes)
     order = np.argsort(codes)

@@ -14,10 +14,11 @@ from torch_geometric.transforms import BaseTransform
 
 from benthic.errors import InputError
 from benthic.nn.drop import DropMessage, DropNode, EdgeDrop
-from benthic.nn.gpr import GeneralizedPageRank
+from benthic.nn.gpr import APPNP, GeneralizedPageRank
 from benthic.nn.identity_map import IdentityMap
 from benthic.nn.norm import make_norm
 from benthic.nn.residual import Skip
+from benthic.ranges import number, whole_number
 
 _CHOICES = (
     "a skip such as Residual(), Norm(LayerNorm), DropEdge(p=0.2), DropNode, "
@@ -133,7 +134,8 @@ def sort_treatments(treatments: Sequence[Any]) -> Wanted:
         treatments: What :func:`treat` was given.
 
     Raises:
-        InputError: If one is no treatment, or two of a kind exclude each other.
+        InputError: If one is no treatment, or out of its range, or two of a kind
+            exclude each other.
 
     Example:
         >>> from benthic.nn.residual import Residual
@@ -164,6 +166,7 @@ def _place(treatment: Any) -> str:
     for kind, place in _PLACES:
         if isinstance(treatment, kind):
             _refuse_conv(treatment)
+            _check_page_rank(treatment)
             return place
     raise InputError("treatments", _name(treatment), _remedy(treatment))
 
@@ -181,6 +184,13 @@ def _refuse_conv(treatment: Any) -> None:
             f"the layer {_name(treatment)}",
             "give a propagation that keeps the width, such as APPNP(K, alpha)",
         )
+
+
+def _check_page_rank(treatment: Any) -> None:
+    """PyG takes any numbers, and answers some with infinities."""
+    if isinstance(treatment, APPNP):
+        whole_number("K", treatment.K, 0)
+        number("alpha", treatment.alpha, 0, 1)
 
 
 def _remedy(treatment: Any) -> str:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benthic.errors import InputError
+from benthic.ranges import ABOVE_ZERO, number
 from benthic.typing import NodeFeatures
 
 
@@ -60,12 +60,8 @@ class ContraNorm(nn.Module):
         layer_norm: bool = True,
     ) -> None:
         super().__init__()
-        if not scale >= 0:
-            raise InputError("scale", str(scale), "give a step of 0 or more")
-        if not tau > 0:
-            raise InputError("tau", str(tau), "give a temperature above 0")
-        self.scale = scale
-        self.tau = tau
+        self.scale = number("scale", scale, 0, remedy="give a step of 0 or more")
+        self.tau = number("tau", tau, ABOVE_ZERO, remedy="give a temperature above 0")
         self.layer_norm = nn.LayerNorm(channels) if layer_norm else None
 
     @property

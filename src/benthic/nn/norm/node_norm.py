@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from benthic.errors import InputError
+from benthic.ranges import number
 from benthic.typing import NodeFeatures
 
 
@@ -29,7 +29,7 @@ class NodeNorm(nn.Module):
         eps: Keeps the division finite.
 
     Raises:
-        InputError: If ``p`` is below 1.
+        InputError: If ``p`` is below 1, or ``eps`` below 0.
 
     Example:
         >>> NodeNorm()(torch.tensor([[0.0, 4.0], [0.0, 40.0]]))
@@ -39,10 +39,8 @@ class NodeNorm(nn.Module):
 
     def __init__(self, p: float = 1.0, eps: float = 1e-5) -> None:
         super().__init__()
-        if not p >= 1:
-            raise InputError("p", str(p), "give a root of 1 or more")
-        self.p = p
-        self.eps = eps
+        self.p = number("p", p, 1, remedy="give a root of 1 or more")
+        self.eps = number("eps", eps, 0)
 
     def forward(self, x: NodeFeatures, batch: Tensor | None = None) -> NodeFeatures:
         """Each row by itself, so that ``batch`` does not matter."""
