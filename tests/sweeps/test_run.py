@@ -6,6 +6,7 @@ from torch_geometric.data import Data
 
 from benthic.sweeps import run as room
 from benthic.sweeps.cells import Job, Settings
+from benthic.sweeps.graph import Graph
 from benthic.sweeps.hidden_layer import GAUGES
 from benthic.sweeps.run import run
 from benthic.training import Protocol, train
@@ -28,7 +29,7 @@ def graph():
 
 
 def outcomes(job, graph, told=lambda share: None):
-    return dict(run(job, job.seeds, graph, told))
+    return dict(run(job, job.seeds, Graph(graph), told))
 
 
 def test_each_seed_has_its_scores_epochs_seconds_and_gauges(graph):
@@ -105,5 +106,5 @@ def test_what_the_one_who_is_told_raises_is_no_failure_of_the_network(graph, err
 
     found = []
     with pytest.raises(type(error)):
-        found += run(JOB, JOB.seeds, graph, gone)
+        found += run(JOB, JOB.seeds, Graph(graph), gone)
     assert found == []

@@ -6,7 +6,14 @@ import pytest
 from torch import nn
 
 from benthic.nn.drop import DropEdge
-from benthic.treatment.choosing import LEAVE_ALONE, Tried, beats_chance, choose, winner
+from benthic.treatment.choosing import (
+    LEAVE_ALONE,
+    UNKNOWN,
+    Tried,
+    beats_chance,
+    choose,
+    winner,
+)
 from benthic.treatment.shortlist import Candidate
 from benthic.treatment.trial import Gain, Reached
 
@@ -54,9 +61,13 @@ def test_when_nothing_helps_the_untreated_network_is_handed_out():
 
 
 def test_without_a_trial_that_is_what_it_says():
-    choice = choose([], UNTREATED, own=0.5, num_val=100)
+    unfinished = Tried(tried(0.2, 0.01).candidate, "not tried: the time was used up")
+    choice = choose([unfinished] * 3, UNTREATED, own=0.5, num_val=100)
+    better = choose([unfinished], UNTREATED, own=0.9, num_val=100)
 
-    assert choice.summary == "No treatment was tried; untreated it reaches 0.600."
+    assert choice.verdict == better.verdict == UNKNOWN
+    assert "is not known: not tried: the time was used up. As it" in choice.summary
+    assert (choice.reached, better.reached) == (UNTREATED, None)
 
 
 def test_no_gain_is_no_luck():

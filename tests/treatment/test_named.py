@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch_geometric.nn import GCN, GINConv
+from torch_geometric.nn import APPNP, GCN, GCNConv, GINConv
 
-from benthic import nn as parts
 from benthic.errors import InputError
+from benthic.nn import DeepGCN, DropNode, GraphTransformer
 from benthic.nn.deep_gnn import DeepGNN
 from benthic.nn.residual import InitialResidual
-from benthic.treatment.named import build_treated, canonical, names
+from benthic.treatment.named import build_treated, canonical
+from benthic.treatment.spelling import names
 
 EDGES = torch.tensor([[0, 1, 2, 3, 4, 0], [1, 2, 3, 4, 0, 2]])
 
@@ -31,16 +32,6 @@ def test_every_name_makes_a_network_that_trains(name, conv):
     output = model(torch.randn(5, 6), EDGES)
     assert output.shape == (5, 2)
     output.square().sum().backward()
-
-
-def test_names_are_the_classes_of_the_room_in_snake_case():
-    classes = {"InitialResidual", "LayerNorm", "GraphNormv2", "DropEdge", "IdentityMap"}
-    assert classes <= set(dir(parts))
-    assert {
-        *("initial_residual", "layer_norm", "graph_normv2", "drop_edge"),
-        *("identity_map", "none"),
-    } <= set(names())
-    assert not {"skip", "edge_drop", "deep_gnn", "linear"} & set(names())
 
 
 def test_none_is_the_plain_stack_and_computes_the_same():
@@ -80,64 +71,6 @@ def test_the_seed_decides_the_weights_and_the_callers_random_state_stays():
     assert not torch.equal(one.lin_in.weight, other.lin_in.weight)
 
 
-@pytest.mark.parametrize(
-    ("typed", "written"),
-    [
-        ("none", ["none"]),
-        (" None ,residual", ["none", "residual"]),
-        ("none+none,", ["none"]),
-        ("residual + none", ["residual"]),
-        ("(residual,none)", ["residual", "none"]),
-        (
-            "drop_edge( p=.5,undirected = False )",
-            ["drop_edge(p=0.5, undirected=False)"],
-        ),
-        (
-            "drop_edge(p=0.5)+layer_norm(mode=node)",
-            ["drop_edge(p=0.5)+layer_norm(mode='node')"],
-        ),
-        (["none", "residual"], ["none", "residual"]),
-    ],
-)
-def test_a_list_is_written_the_same_way_however_it_was_typed(typed, written):
-    assert canonical(typed) == written
-    assert canonical(written) == written
-
-
-@pytest.mark.parametrize(
-    ("typed", "line"),
-    [
-        ("initial_residul", "found 'initial_residul'; did you mean initial_residual,"),
-        ("", "found ''; write names joined by"),
-        ("residual+", r"found 'residual\+'; write names joined by"),
-        ("residual-layer_norm", "write names joined by"),
-        ("a.b", "write names joined by"),
-        ("3", "write names joined by"),
-        ("residual()()", "write names joined by"),
-        ("__import__('os')", "found '__import__'; did you mean"),
-        ("(" * 1000, "write names joined by"),
-        ("initial_residual(0.2)", "name what it takes: alpha"),
-        ("initial_residual(beta=0.2)", "name what it takes: alpha"),
-        ("initial_residual(**{})", "name what it takes: alpha"),
-        ("initial_residual(alpha=1.5)", "give a share from 0 to 1"),
-        ("initial_residual(alpha=1+1)", "give a number or a word"),
-        ("initial_residual(alpha=open('x'))", "give a number or a word"),
-        ("initial_residual(alpha=high)", "give it sound values of"),
-        ("jumping_knowledge(mode=min)", "give it sound values of"),
-        ("residual+initial_residual", "take one residual only"),
-        ("layer_norm+pair_norm", "take one norm only"),
-        ("none(p=1)", "found 'none'"),
-        ("appnp", "treatments: found appnp; give it sound values of K, alpha"),
-        ("appnp(alpha=0.1, K=2)+generalized_page_rank(K=2)", "one propagation only"),
-    ],
-)
-def test_what_cannot_be_read_is_refused_in_one_line(typed, line):
-    with pytest.raises(InputError, match=line) as raised:
-        canonical(typed)
-    assert raised.value.argument == "treatments"
-    assert "\n" not in str(raised.value)
-
-
 def test_the_arguments_that_the_stack_sets_are_not_the_users():
     with pytest.raises(InputError, match="name what it takes: epsilon, gamma"):
         canonical("anti_symmetric(channels=3)")
@@ -155,3 +88,58 @@ def test_what_the_stack_refuses_names_the_treatment(monkeypatch):
 
 def test_a_skip_is_told_by_its_class():
     assert isinstance(build("initial_residual").skips[0], InitialResidual)
+
+
+def test_a_rewiring_leaves_the_network_as_it_is():
+    assert isinstance(build("sdrf(num_iterations=3)"), GCN)
+    both, alone = build("fosr+residual"), build("residual")
+    assert repr(both) == repr(alone)
+
+
+def test_a_propagation_may_be_as_deep_as_the_network_is_asked_to_be():
+    """The default row of the depth table."""
+    named = build("appnp(K=num_layers, alpha=0.15)+drop_node(p=0.25)", num_layers=7)
+    torch.manual_seed(0)
+    row = DeepGNN(
+        GCNConv, 6, 8, 2, 0, propagation=APPNP(7, alpha=0.15), drop=DropNode(0.25)
+    )
+    state = row.state_dict()
+    assert named.propagation.K == 7
+    assert all(torch.equal(v, state[k]) for k, v in named.state_dict().items())
+    assert [drop.p for drop in named.node_drops] == [0.25]
+    x = torch.randn(5, 6)
+    assert torch.equal(named.eval()(x, EDGES), row.eval()(x, EDGES))
+    learned = build("generalized_page_rank(K=num_layers)", num_layers=4)
+    assert len(learned.propagation.gamma) == 5
+
+
+@pytest.mark.parametrize("conv", ["deep_gcn", "graph_transformer"])
+def test_a_whole_network_takes_no_further_treatment_but_a_rewiring(conv):
+    assert build("none", conv)(torch.randn(5, 6), EDGES).shape == (5, 2)
+    assert isinstance(build("egp", conv), DeepGCN | GraphTransformer)
+    with pytest.raises(InputError, match=f"residual on {conv}; take none or a rewir"):
+        build("residual", conv)
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("initial_residual(alpha=1.5)", "give a share from 0 to 1"),
+        ("initial_residual(alpha=high)", "give it sound values of|alpha: found 'high'"),
+        ("jumping_knowledge(mode=min)", "give it sound values of"),
+        ("residual+initial_residual", "take one residual only"),
+        ("layer_norm+pair_norm", "take one norm only"),
+        ("appnp", "treatments: found appnp; give it sound values of K, alpha"),
+        ("appnp(alpha=0.1, K=2)+generalized_page_rank(K=2)", "one propagation only"),
+        ("appnp(K=3, alpha=2.0)", "alpha: found 2.0; give a number, from 0 to 1"),
+        ("appnp(K=num_layers, alpha=0.1)+residual", "leave out the residual: with K="),
+        ("sdrf(num_iterations=-1)", "num_iterations: found -1"),
+        ("half_hop(p=7)", "give it sound values of alpha, p"),
+        ("egp(merged=False)", "name what it takes: nothing"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_one_line(typed, line):
+    with pytest.raises(InputError, match=line) as raised:
+        canonical(typed)
+    assert raised.value.argument == "treatments"
+    assert "\n" not in str(raised.value)

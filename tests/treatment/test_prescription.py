@@ -11,16 +11,14 @@ from tests.treatment.planted import communities, two_relations
 from torch import nn
 from torch_geometric.nn import GCN, GraphSAGE, to_hetero
 
-from benthic import nn as parts
-from benthic import treatment
 from benthic.errors import InputError
 from benthic.nn.drop import DropEdge
 from benthic.nn.norm import LayerNorm
 from benthic.nn.residual import Residual
 from benthic.supervision import accuracy, roc_auc
 from benthic.training import Protocol, train
-from benthic.treatment import Norm, prescription
-from benthic.treatment.choosing import LEAVE_ALONE
+from benthic.treatment import Norm, prescription, treat
+from benthic.treatment.choosing import LEAVE_ALONE, UNKNOWN
 from benthic.treatment.prescription import prescribe
 from benthic.treatment.shortlist import Candidate
 
@@ -73,13 +71,8 @@ def test_the_network_that_is_handed_back_reaches_the_best_seeds_score(mended):
     assert accuracy(logits, graph.y[graph.val_mask]) == max(chosen.val)
 
 
-def test_its_code_treats_ones_own_model(mended):
-    namespace = {
-        **vars(parts),
-        "Norm": Norm,
-        "benthic": treatment,
-        "model": deep(8),
-    }
+def test_its_code_treats_ones_own_model_as_it_is_pasted(mended):
+    namespace = {"model": deep(8), "data": communities(num_nodes=25)}
 
     exec(mended.code, namespace)
 
@@ -217,7 +210,8 @@ def test_when_the_time_is_up_the_untreated_network_is_finished_and_the_rest_is_n
     untreated, *others = rx.table
     assert len(untreated.val) == 2
     assert {row.outcome for row in others} == {"not tried: the time was used up"}
-    assert rx.verdict == LEAVE_ALONE
+    assert rx.verdict == UNKNOWN
+    assert "the time was used up" in rx.summary
 
 
 @pytest.mark.usefixtures("few")
@@ -262,6 +256,54 @@ def test_the_metric_of_the_protocol_decides():
     assert roc_auc(logits, graph.y[val]) == max(chosen.val)
     assert rx.to_dict()["protocol"]["metric"] == "roc_auc"
     assert rx.protocol.epochs == 15
+
+
+class Renamed(nn.Module):
+    """A network whose inputs are not called as the graph's parts are."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = deep(3)
+
+    def forward(self, features, ei):
+        return self.inner(features, ei)
+
+
+@pytest.mark.usefixtures("few")
+def test_a_model_that_must_be_called_in_its_own_way_is_prescribed_for():
+    graph = communities()
+    with pytest.raises(InputError, match="forward=lambda"):
+        prescribe(Renamed(), graph, **QUICK)
+
+    def forward(model, data):
+        return model(data.x, data.edge_index)
+
+    rx = prescribe(Renamed(), graph, forward=forward, **QUICK)
+
+    assert [row.mean is not None for row in rx.table] == [True] * len(rx.table)
+    assert forward(rx.model, graph).shape == (graph.num_nodes, 3)
+    assert not rx.treatments or "forward=forward" in rx.code
+
+
+@pytest.mark.usefixtures("few")
+def test_the_diagnosis_reads_the_layers_that_are_named():
+    rx = prescribe(deep(), communities(), layers=["convs.1", "convs.3"], **QUICK)
+
+    assert [layer.name for layer in rx.diagnosis.layers] == ["convs.1", "convs.3"]
+
+
+def test_a_treated_model_is_refused():
+    treated = treat(deep(), Residual())
+    with pytest.raises(InputError, match="treated already; prescribe for the original"):
+        prescribe(treated, communities(), **QUICK)
+
+
+def test_it_becomes_a_page(mended, tmp_path):
+    page = mended.to_html(tmp_path / "rx.html")
+
+    assert page == (tmp_path / "rx.html").read_text() == mended._repr_html_()
+    assert mended.table[1].treatment in page
+    assert "from benthic.training import train" in page
 
 
 def test_a_model_without_graph_layers_is_refused():

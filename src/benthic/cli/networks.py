@@ -12,7 +12,7 @@ from benthic.cli.application import Debug, Html, Json, Seed, app, console
 from benthic.cli.documents import print_json, write, write_html
 from benthic.cli.screen import Screen, bar, resumable, work
 from benthic.cli.wording import one_line
-from benthic.errors import InputError
+from benthic.errors import BenthicError, InputError
 from benthic.options import between, named, of_training, whole_numbers
 from benthic.output_file import check_writable
 
@@ -118,10 +118,16 @@ def sweep(
         str,
         typer.Option(
             help="By comma; joined by +, with arguments in parentheses: "
-            "'none,initial_residual(alpha=0.2)+drop_edge'."
+            "'none,initial_residual(alpha=0.2)+drop_edge,sdrf+residual'; "
+            "'appnp(K=num_layers, alpha=0.1)' is as deep as the network is asked to be."
         ),
     ] = "none",
-    conv: Annotated[str, typer.Option(help="Layers, by comma: gcn,sage,gat.")] = "gcn",
+    conv: Annotated[
+        str,
+        typer.Option(
+            help="Layers, by comma: gcn,sage,gat; or deep_gcn, graph_transformer."
+        ),
+    ] = "gcn",
     seeds: Annotated[
         int, typer.Option(callback=between(1), help="Networks of each kind.")
     ] = 10,
@@ -139,6 +145,21 @@ def sweep(
     ] = 64,
     dropout: Annotated[
         float, typer.Option(callback=between(0, 1), help="Drop probability, 0 to 1.")
+    ] = 0.5,
+    scale: Annotated[float, typer.Option(help="Factor of the input features.")] = 1.0,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Epochs without a better validation score; all by default."),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(callback=between(1), help="Random passes of an epoch.")
+    ] = 1,
+    consistency: Annotated[
+        float,
+        typer.Option(callback=between(0), help="Weight of the passes' agreement."),
+    ] = 0.0,
+    temperature: Annotated[
+        float, typer.Option(help="Of what the passes shall agree on, above 0.")
     ] = 0.5,
     split: Annotated[
         int, typer.Option(callback=between(0), help="Which split of a dataset.")
@@ -170,6 +191,7 @@ def sweep(
             seeds=seeds,
             hidden_channels=hidden_channels,
             dropout=dropout,
+            scale=scale,
             split=split,
             out=out,
             processes=processes,
@@ -178,8 +200,15 @@ def sweep(
             epochs=epochs,
             lr=lr,
             weight_decay=weight_decay,
+            patience=patience,
+            samples=samples,
+            consistency=consistency,
+            temperature=temperature,
         )
     write([result.to_dict()], as_json=json, html=html)
+    if len(result.rows) == 0:
+        reason = result.failed["reason"].iloc[0]
+        raise BenthicError(f"every network failed, the first by {reason}")
 
 
 @app.command(epilog="Example: benthic demo --html benthic-demo.html")

@@ -21,6 +21,7 @@ from benthic.report.depth_table import (
     markdown_rows,
 )
 from benthic.report.gauges import GAUGES, PROBE, SIGNALS
+from benthic.report.trials import trials_view
 from benthic.report.wording import (
     DASH,
     cell,
@@ -142,7 +143,8 @@ def to_html(documents: Sequence[Document], *, title: str = "Benthic diagnosis") 
     """Documents as one HTML page that needs nothing else: no network, no script.
 
     Args:
-        documents: Diagnoses, or sweeps, in the order in which they are shown.
+        documents: Diagnoses, or sweeps, in the order in which they are shown. A
+            diagnosis may bring the ``prescription`` that followed from it.
         title: Heading of the page.
 
     Example:
@@ -182,7 +184,12 @@ def _sweep_page(document: Document, index: int) -> dict[str, Any]:
 
 
 def _diagnosis_page(document: Document, index: int) -> dict[str, Any]:
-    return {**_view(document), "sections": _pictures(document, index)}
+    rx = document.get("prescription")
+    return {
+        **_view(document),
+        "sections": _pictures(document, index),
+        "prescription": rx and trials_view(rx),
+    }
 
 
 def _prefix(document: Document, index: int) -> str:

@@ -11,6 +11,7 @@ from torch import nn
 from torch_geometric.data import Data
 
 from benthic.sweeps.cells import Job
+from benthic.sweeps.graph import Graph
 from benthic.sweeps.hidden_layer import read_hidden_layer
 from benthic.training import Training, train_together
 from benthic.treatment.named import build_treated
@@ -20,7 +21,7 @@ Progress = Callable[[float], None]
 
 
 def run(
-    job: Job, seeds: Sequence[int], data: Data, progress: Progress
+    job: Job, seeds: Sequence[int], graph: Graph, progress: Progress
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields each seed with its row's values, or with the reason why it failed.
 
@@ -31,12 +32,12 @@ def run(
     Args:
         job: What to train.
         seeds: Which of its cells.
-        data: Its graph.
+        graph: Its graph.
         progress: Told how much of these cells is done.
     """
     watched = _Watched(progress)
     try:
-        outcomes = _run_together(job, seeds, data, watched)
+        outcomes = _run_together(job, seeds, graph, watched)
     except Exception as error:  # whatever a combination of parts throws
         if error is watched.error:
             raise
@@ -45,7 +46,7 @@ def run(
             yield seeds[0], {"failed": reason[:300]}
             return
         for index, seed in enumerate(seeds):
-            yield from run(job, [seed], data, _part_of(progress, index, len(seeds)))
+            yield from run(job, [seed], graph, _part_of(progress, index, len(seeds)))
     else:
         yield from zip(seeds, outcomes, strict=True)
 
@@ -70,9 +71,10 @@ def _part_of(progress: Progress, index: int, count: int) -> Progress:
 
 
 def _run_together(
-    job: Job, seeds: Sequence[int], data: Data, progress: Progress
+    job: Job, seeds: Sequence[int], graph: Graph, progress: Progress
 ) -> list[dict[str, Any]]:
     start = time.perf_counter()
+    data = graph.prepared(job)
     num_classes = int(data.y.max()) + 1
     models = [
         build_treated(

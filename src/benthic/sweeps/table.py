@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
+from torch_geometric.data import Data
 
 from benthic import report
 from benthic.datasets import load
 from benthic.errors import InputError
+from benthic.forward import call_model
 from benthic.output_file import write_file
 from benthic.ranges import whole_number
 from benthic.sweeps.cells import Job, Settings, jobs
@@ -24,6 +27,7 @@ from benthic.sweeps.summary import GROUP, summarize
 from benthic.sweeps.workers import Progress, run_here, run_in_processes
 from benthic.training import Protocol, changed
 from benthic.treatment.named import build_treated, canonical
+from benthic.treatment.rewiring import rewired
 
 _SPLITS = ("train", "val", "test")
 _COLUMNS = (*GROUP, "seed", *_SPLITS, "epochs", "seconds", *GAUGES)
@@ -166,7 +170,7 @@ def sweep(
         [name.lower().replace("-", "_") for name in _listed("datasets", datasets)],
         [name.lower() for name in _listed("conv", conv)],
         canonical(treatments),
-        [num_layers] if isinstance(num_layers, int) else num_layers,
+        num_layers if isinstance(num_layers, Iterable) else [num_layers],
         _seeds(seeds),
         settings,
     )
@@ -195,17 +199,35 @@ def _listed(argument: str, names: str | Sequence[str]) -> list[str]:
 
 
 def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
-    if not isinstance(seeds, int):
-        return seeds
+    if isinstance(seeds, Iterable):
+        return list(seeds)
     return range(whole_number("seeds", seeds, 1))
 
 
 def _check_parts(planned: Sequence[Job]) -> None:
-    """Finds unknown names before hours of work, by building a small network of each."""
+    """Finds what cannot be before hours of work, by a small network of each kind."""
     pairs = {(job.conv, job.treatment): job.settings for job in planned}
     for (conv, treatment), settings in pairs.items():
         width, dropout = settings.hidden_channels, settings.dropout
-        build_treated(conv, treatment, 8, width, 2, 3, dropout, 0)
+        model = build_treated(conv, treatment, 8, width, 2, 3, dropout, 0)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                call_model(model.train(), rewired(treatment, _ring()))
+        except (TypeError, ValueError, AssertionError) as error:
+            if isinstance(error, InputError):
+                raise
+            found = f"{treatment} on {conv}: {type(error).__name__}: {error}"
+            remedy = "give the parts sound values"
+            raise InputError("treatments", " ".join(found.split()), remedy) from error
+
+
+def _ring(num_nodes: int = 12) -> Data:
+    """The smallest graph on which every rewiring has something to do."""
+    around = torch.arange(num_nodes)
+    one_way = torch.stack([around, around.roll(1)])
+    return Data(
+        x=torch.ones(num_nodes, 8), edge_index=torch.cat([one_way, one_way.flip(0)], 1)
+    )
 
 
 def _check_graphs(planned: Sequence[Job]) -> None:

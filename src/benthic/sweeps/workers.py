@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from torch_geometric.data import Data
 
 from benthic.datasets import load
 from benthic.errors import BenthicError
 from benthic.sweeps.cells import Job
+from benthic.sweeps.graph import Graph
 from benthic.sweeps.run import run
 from benthic.sweeps.store import Store
 
@@ -194,7 +194,7 @@ def _plain(error: Exception) -> BenthicError:
 
 def _work(jobs: Sequence[Job], store: Store, told: _Told) -> None:
     """Runs every job that nobody else runs, until none is left."""
-    graphs: dict[tuple[str, int], Data] = {}
+    graphs: dict[tuple[str, int], Graph] = {}
     left = list(jobs)
     while left := [job for job in left if store.missing(job)]:
         ran = [_run_if_free(job, store, graphs, told) for job in left]
@@ -204,7 +204,7 @@ def _work(jobs: Sequence[Job], store: Store, told: _Told) -> None:
 
 
 def _run_if_free(
-    job: Job, store: Store, graphs: dict[tuple[str, int], Data], told: _Told
+    job: Job, store: Store, graphs: dict[tuple[str, int], Graph], told: _Told
 ) -> bool:
     with store.claim(job) as is_mine:
         # Read after the claim: who held it before us may have finished the job.
@@ -212,7 +212,7 @@ def _run_if_free(
             return is_mine
         key = job.dataset, job.settings.split
         if key not in graphs:
-            graphs[key] = load(job.dataset, split=job.settings.split)
+            graphs[key] = Graph(load(job.dataset, split=job.settings.split))
         for seed, content in _counted(job, seeds, graphs[key], told):
             store.write(job, seed, content)
         told(str(job), 0.0)
@@ -220,13 +220,13 @@ def _run_if_free(
 
 
 def _counted(
-    job: Job, seeds: Sequence[int], data: Data, told: _Told
+    job: Job, seeds: Sequence[int], graph: Graph, told: _Told
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     written = 0
 
     def progress(share: float) -> None:
         told(str(job), max(0.0, share * len(seeds) - written))
 
-    for seed, content in run(job, seeds, data, progress):
+    for seed, content in run(job, seeds, graph, progress):
         yield seed, content
         written += 1

@@ -1,4 +1,4 @@
-"""PyG's basic GNNs, built by the name of their layer."""
+"""Networks by name: PyG's basic GNNs by that of their layer, and Benthic's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import nn
 from torch_geometric.nn.models import basic_gnn
 
 from benthic.errors import InputError
+from benthic.nn import DeepGCN, GraphTransformer
 
 
 def build(
@@ -22,12 +23,13 @@ def build(
     dropout: float = 0.5,
     seed: int = 0,
 ) -> nn.Module:
-    """Builds one of PyG's basic GNNs by the name of its layer.
+    """Builds one of PyG's basic GNNs by the name of its layer, or a whole network.
 
     Args:
         conv: ``"gcn"``, ``"sage"``, ``"gat"``, ``"gin"``, …: the class names of
             ``torch_geometric.nn.models.basic_gnn``, in any case; a tail of the
-            name is enough. ``PNA`` is left out: it needs the degrees of a graph.
+            name is enough. ``PNA`` is left out: it needs the degrees of a graph. Or
+            ``"deep_gcn"`` or ``"graph_transformer"``, of ``benthic.nn``.
         in_channels: Features of a node.
         hidden_channels: Width of the hidden layers.
         out_channels: Classes.
@@ -47,21 +49,23 @@ def build(
         for cls in basic_gnn.BasicGNN.__subclasses__()
         if cls.__module__ == basic_gnn.__name__ and cls is not basic_gnn.PNA
     }
-    named = [name for name in classes if name.endswith(conv.lower())] if conv else []
-    if conv.lower() in classes:
-        named = [conv.lower()]
+    whole = {"deep_gcn": DeepGCN, "graph_transformer": GraphTransformer}
+    conv, classes = conv.lower(), {**classes, **whole}
+    named = [name for name in classes if name.endswith(conv)] if conv else []
+    if conv in classes:
+        named = [conv]
     if len(named) != 1:
-        nearest = difflib.get_close_matches(conv.lower(), classes, len(classes), 0.0)
+        nearest = difflib.get_close_matches(conv, classes, len(classes), 0.0)
         raise InputError("conv", repr(conv), f"choose one of {', '.join(nearest)}")
     if num_layers < 1:
         raise InputError("num_layers", str(num_layers), "give a depth of 1 or more")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: nn.Module = classes[named[0]](
-            in_channels,
-            hidden_channels,
-            num_layers,
-            out_channels,
+            in_channels=in_channels,
+            hidden_channels=hidden_channels,
+            out_channels=out_channels,
+            num_layers=num_layers,
             dropout=dropout,
         )
     return model

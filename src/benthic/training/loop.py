@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data, HeteroData
 
 from benthic.errors import InputError
-from benthic.forward import output_rows
+from benthic.forward import Forward, call_model, output_rows
 from benthic.nn.dropout import streams
 from benthic.supervision import Measure, Supervision
 from benthic.training.members import Alone, Output, Together, can_be_stacked
@@ -32,6 +32,7 @@ def train(
     protocol: Protocol | None = None,
     *,
     seed: int = 0,
+    forward: Forward = call_model,
     progress: Progress | None = None,
     **changes: Any,
 ) -> Training:
@@ -47,6 +48,8 @@ def train(
         data: A graph with ``y`` and masks.
         protocol: How to train.
         seed: Seeds the dropout; the caller's random state is left as it was.
+        forward: How to call the model on the graph, where the names of its arguments
+            are not those of the data.
         progress: Called after each epoch.
         changes: Fields of :class:`Protocol` to change, such as ``epochs=50``.
 
@@ -67,7 +70,7 @@ def train(
     protocol = changed(protocol, changes)
     supervision = _supervision(data)
     with _seeded(model, seed):
-        return _fit(Alone(model, data), supervision, protocol, progress)[0]
+        return _fit(Alone(model, data, forward), supervision, protocol, progress)[0]
 
 
 def train_together(
@@ -76,6 +79,7 @@ def train_together(
     protocol: Protocol | None = None,
     *,
     seeds: Sequence[int],
+    forward: Forward = call_model,
     progress: Progress | None = None,
     **changes: Any,
 ) -> list[Training]:
@@ -93,6 +97,7 @@ def train_together(
         data: A graph with ``y`` and masks.
         protocol: How to train.
         seeds: Seeds the dropout of each.
+        forward: How to call a model on the graph.
         progress: Called after each epoch.
         changes: Fields of :class:`Protocol` to change.
 
@@ -119,14 +124,14 @@ def train_together(
         raise InputError("seeds", found, "give one for each model")
     protocol = changed(protocol, changes)
     supervision = _supervision(data)
-    if len(models) < 2 or not can_be_stacked(models, data):
+    if len(models) < 2 or not can_be_stacked(models, data, forward):
         return [
-            train(model, data, protocol, seed=seed, progress=progress)
+            train(model, data, protocol, seed=seed, forward=forward, progress=progress)
             for model, seed in zip(models, seeds, strict=True)
         ]
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     with _seeded(models[0], seeds[0]), streams(generators):
-        return _fit(Together(models, data), supervision, protocol, progress)
+        return _fit(Together(models, data, forward), supervision, protocol, progress)
 
 
 def _supervision(data: Data | HeteroData) -> Supervision:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch_geometric.data import Data, HeteroData
 
-from benthic.forward import call_model
+from benthic.forward import Forward, call_model
 from benthic.nn.drop import EdgeDrop
 
 # Stacked states of larger graphs outgrow a processor's cache: ten members together take
@@ -28,6 +28,7 @@ class Alone:
     Args:
         model: Trained in place.
         data: The graph.
+        forward: How to call the model on it.
 
     Example:
         >>> from torch_geometric.nn import GCN
@@ -37,8 +38,13 @@ class Alone:
         [torch.Size([2, 3])]
     """
 
-    def __init__(self, model: nn.Module, data: Data | HeteroData) -> None:
-        self.model, self.data = model, data
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Data | HeteroData,
+        forward: Forward = call_model,
+    ) -> None:
+        self.model, self.data, self.forward = model, data, forward
         self.best: list[dict[str, Tensor] | None] = [None]
 
     def __len__(self) -> int:
@@ -51,7 +57,7 @@ class Alone:
     def outputs(self, *, training: bool) -> list[Output]:
         """One pass, in training or evaluation mode: an output for each member."""
         self.model.train(training)
-        return [call_model(self.model, self.data)]
+        return [self.forward(self.model, self.data)]
 
     def keep(self, index: int) -> None:
         """Remembers the state of a member as its best."""
@@ -68,12 +74,14 @@ class Alone:
 class _Call(nn.Module):
     """A model on its graph, as a module without arguments."""
 
-    def __init__(self, model: nn.Module, data: Data | HeteroData) -> None:
+    def __init__(
+        self, model: nn.Module, data: Data | HeteroData, call: Forward
+    ) -> None:
         super().__init__()
-        self.model, self.data = model, data
+        self.model, self.data, self.call = model, data, call
 
     def forward(self) -> Output:
-        return call_model(self.model, self.data)
+        return self.call(self.model, self.data)
 
 
 class Together:
@@ -82,6 +90,7 @@ class Together:
     Args:
         models: Given the states that were kept by :meth:`finish`, not before.
         data: The graph.
+        forward: How to call a model on it.
 
     Example:
         >>> from torch_geometric.nn import GCN
@@ -91,10 +100,15 @@ class Together:
         [torch.Size([2, 3]), torch.Size([2, 3])]
     """
 
-    def __init__(self, models: Sequence[nn.Module], data: Data | HeteroData) -> None:
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        data: Data | HeteroData,
+        forward: Forward = call_model,
+    ) -> None:
         self.models = models
-        self.call = _Call(copy.deepcopy(models[0]), data)
-        calls = [_Call(model, data) for model in models]
+        self.call = _Call(copy.deepcopy(models[0]), data, forward)
+        calls = [_Call(model, data, forward) for model in models]
         parameters, self.buffers = stack_module_state(calls)
         self.stacked = {
             name: nn.Parameter(value.detach(), requires_grad=value.requires_grad)
@@ -143,12 +157,17 @@ def _member(output: Output, index: int) -> Output:
     return type(output)(_member(value, index) for value in output)
 
 
-def can_be_stacked(models: Sequence[nn.Module], data: Data | HeteroData) -> bool:
+def can_be_stacked(
+    models: Sequence[nn.Module],
+    data: Data | HeteroData,
+    forward: Forward = call_model,
+) -> bool:
     """Whether one stacked pass goes through and pays; the attempt changes nothing.
 
     Args:
         models: Of one make.
         data: The graph.
+        forward: How to call a model on it.
 
     Example:
         >>> from torch_geometric.nn import GCN
@@ -165,7 +184,7 @@ def can_be_stacked(models: Sequence[nn.Module], data: Data | HeteroData) -> bool
         return False  # another graph for every copy: there is nothing to share
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            Together(models[:2], data).outputs(training=True)
+            Together(models[:2], data, forward).outputs(training=True)
     except RuntimeError:  # an operation without a batching rule
         return False
     return True

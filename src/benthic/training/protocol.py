@@ -67,6 +67,9 @@ class Protocol:
         number("temperature", self.temperature, ABOVE_ZERO)
         if self.patience is not None:
             whole_number("patience", self.patience, 1)
+        if not callable(self.metric):
+            remedy = "give a function of logits and classes"
+            raise InputError("metric", repr(self.metric), remedy)
         if self.consistency and self.samples < 2:
             raise InputError(
                 "consistency", "one sample an epoch", "give samples=2 or more"

@@ -11,6 +11,7 @@ from benthic.treatment.shortlist import Candidate
 from benthic.treatment.trial import Gain, Reached
 
 LEAVE_ALONE = "leave it alone"
+UNKNOWN = "no treatment was tried"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Choice:
     """What is recommended.
 
     Args:
-        verdict: The winner's name, or :data:`LEAVE_ALONE`.
+        verdict: The winner's name, or :data:`LEAVE_ALONE`, or :data:`UNKNOWN` where no
+            trial was finished: that is no evidence for leaving it alone.
         summary: Why, in one or two sentences.
         reached: What its networks reached; None stands for the user's own model.
         candidate: The winner; None if nothing is to be applied.
@@ -71,9 +73,11 @@ def choose(
     Example:
         >>> untreated = Reached([], (0.6, 0.7), (), 1.0)
         >>> choose([], untreated, own=0.5, num_val=100).verdict
-        'leave it alone'
+        'no treatment was tried'
     """
     finished = [t for t in tried if t.reached and t.gain]
+    if not finished:
+        return _unknown(tried, untreated, own)
     best = winner(tried, num_val)
     level = best.reached if best else untreated
     assert level is not None
@@ -134,9 +138,19 @@ def beats_chance(found: Gain | None, num_tried: int, num_val: int) -> bool:
     return is_a_node and found.mean > luck * found.standard_error
 
 
+def _unknown(tried: Sequence[Tried], untreated: Reached, own: float) -> Choice:
+    """Why there is nothing to choose from; the better of the two networks there are."""
+    reasons = dict.fromkeys(t.outcome for t in tried)
+    why = "; ".join(list(reasons)[:3]) or "nothing was on the list"
+    summary = (
+        f"Whether a treatment helps is not known: {why}. As it is the model reaches "
+        f"{own:.3f} on validation, untreated and trained anew {untreated.mean:.3f}."
+    )
+    is_better = own >= max(untreated.val)
+    return Choice(UNKNOWN, summary, None if is_better else untreated)
+
+
 def _nothing_helps(finished: Sequence[Tried], untreated: Reached) -> str:
-    if not finished:
-        return f"No treatment was tried; untreated it reaches {untreated.mean:.3f}."
     best = max(finished, key=lambda t: _mean(t.reached))
     assert best.gain is not None
     return (

@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
 import inspect
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
-from torch_geometric.nn import JumpingKnowledge
 
-from benthic import nn as parts
 from benthic.errors import InputError
-from benthic.nn import APPNP, GeneralizedPageRank
 from benthic.nn.acceleration import accelerate
 from benthic.nn.deep_gnn import DeepGNN
-from benthic.nn.drop import DropMessage, DropNode, EdgeDrop
-from benthic.nn.identity_map import IdentityMap
-from benthic.nn.norm import __all__ as norms
 from benthic.nn.norm import make_norm
-from benthic.nn.residual import Skip
 from benthic.training import build
+from benthic.treatment.rewiring import rewirings
+from benthic.treatment.spelling import ARGUMENT, NONE, REWIRING, Part, read
+from benthic.treatment.wanted import sort_treatments
 
-_ARGUMENT = "treatments"
-_NONE = "none"
-# What DeepGNN calls the place of each kind of part; norms are told by their file.
-_PLACES: dict[str, tuple[type, ...]] = {
-    "residual": (Skip,),
-    "identity_map": (IdentityMap,),
-    "drop": (EdgeDrop, DropNode, DropMessage),
-    "jump": (JumpingKnowledge,),
-    "propagation": (APPNP, GeneralizedPageRank),
-}
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One class of ``benthic.nn`` with its arguments."""
-
-    name: str
-    arguments: tuple[tuple[str, Any], ...]
-
-    def __str__(self) -> str:
-        inside = ", ".join(f"{name}={value!r}" for name, value in self.arguments)
-        return f"{self.name}({inside})" if inside else self.name
-
-
-def names() -> list[str]:
-    """Every treatment that has a name, sorted: what ``benthic.nn`` exports.
-
-    Example:
-        >>> {"initial_residual", "layer_norm", "drop_edge", "none"} <= set(names())
-        True
-    """
-    return sorted([_NONE, *_classes()])
+_NUM_LAYERS = "num_layers"  # as an argument: as many hops as the network has layers
 
 
 def canonical(treatments: str | Sequence[str]) -> list[str]:
@@ -79,13 +40,11 @@ def canonical(treatments: str | Sequence[str]) -> list[str]:
         benthic.errors.InputError: treatments: found 'initial_residul'; \
 did you mean initial_residual, ...
     """
-    texts = [treatments] if isinstance(treatments, str) else list(treatments)
     found = []
-    for text in texts:
-        for tree in _listed(_parse(text)):
-            combination = _combination(tree, text)
-            _places(combination, width=8)
-            found.append("+".join(map(str, combination)) or _NONE)
+    for combination in read(treatments):
+        rewirings(combination)
+        _places(combination, width=8, num_layers=1)
+        found.append("+".join(map(str, combination)) or NONE)
     return found
 
 
@@ -101,13 +60,16 @@ def build_treated(
 ) -> nn.Module:
     """Builds the network of one cell of the depth table.
 
-    Without a treatment it is PyG's own plain stack, by :func:`benthic.training.build`;
-    with one it is :class:`benthic.nn.DeepGNN` of the same layer. Both propagate by
-    cached sparse matrices.
+    Without a treatment it is what :func:`benthic.training.build` makes; with one it is
+    :class:`benthic.nn.DeepGNN` of the same layer. Both propagate by cached sparse
+    matrices. A rewiring is of the graph (:func:`~benthic.treatment.rewiring.rewired`)
+    and leaves the network as it is. With ``appnp(K=num_layers, alpha=0.1)`` the depth
+    is that of the propagation, and no layer has weights.
 
     Args:
         conv: A name of :func:`benthic.training.build`.
-        treatments: ``"none"``, or names of :func:`names` joined by ``+``.
+        treatments: ``"none"``, or names of
+            :func:`~benthic.treatment.spelling.names` joined by ``+``.
         in_channels: Features of a node.
         hidden_channels: Width of the hidden layers.
         out_channels: Classes.
@@ -124,7 +86,8 @@ def build_treated(
         >>> build_treated("gcn", "residual+layer_norm", 3, 8, 2, 4, 0.5, 0)
         DeepGNN(3, 2, num_layers=4, residual=Residual(), norm=LayerNorm(8, ...
     """
-    combination = _combination(_parse(treatments), treatments)
+    combination = read([treatments])[0]
+    places = _places(combination, hidden_channels, num_layers)
     plain = build(
         conv,
         in_channels,
@@ -134,17 +97,20 @@ def build_treated(
         dropout=dropout,
         seed=seed,
     )
-    if not combination:
+    if not places:
         return accelerate(plain)
-    places = _places(combination, width=hidden_channels)
-    sizes = in_channels, hidden_channels, out_channels, num_layers
+    if not hasattr(plain, "convs"):
+        remedy = "take none or a rewiring: it has skips and norms of its own"
+        raise InputError(ARGUMENT, f"{treatments} on {conv}", remedy)
+    depth = 0 if _spreads_alone(combination) else num_layers
+    sizes = in_channels, hidden_channels, out_channels, depth
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
             return DeepGNN(_maker(conv), *sizes, dropout=dropout, **places)
         except InputError as error:
             found = f"{treatments} on {conv}"
-            raise InputError(_ARGUMENT, found, str(error)) from error
+            raise InputError(ARGUMENT, found, str(error)) from error
 
 
 def _maker(conv: str) -> Callable[[int, int], nn.Module]:
@@ -159,136 +125,50 @@ def _maker(conv: str) -> Callable[[int, int], nn.Module]:
     return make
 
 
-@cache
-def _classes() -> dict[str, type]:
-    """The namespace is the registry: classes that a place takes, in snake case."""
-    exported = {_snake(name): getattr(parts, name) for name in parts.__all__}
-    return {
-        name: found
-        for name, found in exported.items()
-        if inspect.isclass(found) and not inspect.isabstract(found) and _place(found)
-    }
-
-
-def _place(found: type) -> str:
-    for place, kinds in _PLACES.items():
-        if issubclass(found, kinds):
-            return place
-    return "norm" if found.__name__ in norms else ""
-
-
-def _snake(name: str) -> str:
-    """InitialResidual -> initial_residual, APPNP -> appnp, GraphNormv2 -> graph_normv2.
-
-    The classes' own words stay whole, as the names of files do.
-    """
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def _parse(text: str) -> ast.expr:
-    try:
-        return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise _no_treatment(text) from error
-
-
-def _listed(tree: ast.expr) -> list[ast.expr]:
-    return list(tree.elts) if isinstance(tree, ast.Tuple) else [tree]
-
-
-def _combination(tree: ast.expr, text: str) -> list[_Part]:
-    """The parts of a sum; none for ``none``."""
-    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
-        return [*_combination(tree.left, text), *_combination(tree.right, text)]
-    if isinstance(tree, ast.Constant) and tree.value is None:
-        return []  # "None", as Python writes it
-    call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
-    if not isinstance(call.func, ast.Name):
-        raise _no_treatment(text)
-    name = call.func.id.lower()
-    if name == _NONE and call is not tree:
-        return []
-    if name not in _classes():
-        near = difflib.get_close_matches(name, names(), n=len(names()), cutoff=0.0)
-        raise InputError(_ARGUMENT, repr(name), f"did you mean {', '.join(near)}")
-    part = _Part(name, tuple((key.arg or "", _value(key)) for key in call.keywords))
-    known = _arguments(name)
-    if call.args or not {key for key, _ in part.arguments} <= set(known):
-        remedy = f"name what it takes: {', '.join(known) or 'nothing'}"
-        raise InputError(_ARGUMENT, ast.unparse(tree), remedy)
-    return [part]
-
-
-def _no_treatment(text: str) -> InputError:
-    remedy = "write names joined by +: initial_residual(alpha=0.2)+drop_edge"
-    return InputError(_ARGUMENT, repr(text), remedy)
-
-
-def _value(keyword: ast.keyword) -> Any:
-    """A literal; a bare word is a string, since shells eat quotation marks."""
-    if isinstance(keyword.value, ast.Name):
-        return keyword.value.id
-    try:
-        return ast.literal_eval(keyword.value)
-    except (ValueError, TypeError) as error:
-        found = ast.unparse(keyword)
-        raise InputError(_ARGUMENT, found, "give a number or a word") from error
-
-
-_OF_THE_STACK = (
-    "channels",
-    "in_channels",
-    "hidden_channels",
-    "num_layers",
-    "layer",
-    "num_maps",
-)
-
-
-def _arguments(name: str) -> list[str]:
-    """What the user may set; widths and depths are the stack's."""
-    parameters = inspect.signature(_classes()[name]).parameters.values()
-    return [
-        each.name
-        for each in parameters
-        if each.name not in _OF_THE_STACK
-        and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-    ]
-
-
-def _places(combination: Sequence[_Part], width: int) -> dict[str, Any]:
-    """The parts as DeepGNN's arguments."""
+def _places(combination: Sequence[Part], width: int, num_layers: int) -> dict[str, Any]:
+    """The parts of the network as DeepGNN's arguments."""
     places: dict[str, Any] = {}
+    text = "+".join(map(str, combination))
     for part in combination:
-        place = _place(_classes()[part.name])
-        try:
-            made = _made(part, place, width)
-        except InputError as error:
-            raise InputError(_ARGUMENT, str(part), str(error)) from error
-        except (TypeError, ValueError, AssertionError) as error:
-            remedy = f"give it sound values of {', '.join(_arguments(part.name))}"
-            raise InputError(_ARGUMENT, str(part), remedy) from error
-        if place == "drop":
-            places.setdefault(place, []).append(made)
-        elif place in places:
-            text = "+".join(map(str, combination))
-            raise InputError(_ARGUMENT, text, f"take one {place} only")
+        if part.place == REWIRING:
+            continue
+        made = part.build(partial(_made, width=width, num_layers=num_layers))
+        if part.place == "drop":
+            places.setdefault(part.place, []).append(made)
+        elif part.place in places:
+            raise InputError(ARGUMENT, text, f"take one {part.place} only")
         else:
-            places[place] = made
+            places[part.place] = made
+    per_layer = {"residual", "identity_map", "jump"} & places.keys()
+    if per_layer and _spreads_alone(combination):
+        remedy = f"leave out the {min(per_layer)}: with K=num_layers no layer is left"
+        raise InputError(ARGUMENT, text, remedy)
     return places
 
 
-def _made(part: _Part, place: str, width: int) -> Any:
-    made, arguments = _classes()[part.name], dict(part.arguments)
-    if place == "norm":
+def _spreads_alone(combination: Sequence[Part]) -> bool:
+    """Whether the depth of the network is that of its propagation."""
+    return any(
+        part.place == "propagation" and _NUM_LAYERS in dict(part.arguments).values()
+        for part in combination
+    )
+
+
+def _made(part: Part, width: int, num_layers: int) -> Any:
+    made, arguments = part.kind, dict(part.arguments)
+    if part.place == "norm":
         norm = partial(made, **arguments) if arguments else made
         make_norm(norm, width)  # refuses what does not fit, here and now
         return norm
-    if place == "jump":
+    if part.place == "jump":
         mode = arguments.get("mode", "max")
         made(mode, width, num_layers=1)
         return mode
+    if part.place == "propagation":
+        depths = {k: num_layers for k, v in arguments.items() if v == _NUM_LAYERS}
+        propagation = made(**{**arguments, **depths})
+        sort_treatments([propagation])  # refuses numbers that PyG takes
+        return propagation
     if "channels" in inspect.signature(made).parameters:
         arguments["channels"] = width
     return made(**arguments)

@@ -7,7 +7,9 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,10 +19,17 @@ from benthic import report
 from benthic.checks.controls import isolated_copy
 from benthic.diagnosis import Diagnosis, diagnose
 from benthic.errors import InputError
-from benthic.report.wording import cell, figure, table
+from benthic.forward import Forward, call_model
+from benthic.output_file import write_file
+from benthic.ranges import ABOVE_ZERO, number, whole_number
+from benthic.report.trials import HEADER, trial_cells
+from benthic.report.wording import cell, table
 from benthic.training import Protocol
 from benthic.treatment.choosing import Choice, Tried, choose, winner
+from benthic.treatment.placement import find_sites
+from benthic.treatment.recipe import recipe
 from benthic.treatment.shortlist import Candidate, onward, shortlist, written
+from benthic.treatment.treatments import Treatments
 from benthic.treatment.trial import (
     Gain,
     OutOfTimeError,
@@ -65,7 +74,8 @@ class Prescription:
     """What helps a model, and how that was found.
 
     Args:
-        verdict: ``"leave it alone"``, or the treatments that won.
+        verdict: The treatments that won; ``"leave it alone"``, or ``"no treatment was
+            tried"`` where no trial was finished and so nothing is known.
         summary: The verdict in one or two sentences.
         model: The trained network: of the best seed by validation, or a copy of the
             user's own.
@@ -77,6 +87,7 @@ class Prescription:
         table: A row for each candidate, the untreated network first.
         kept: Parameters that could not be made anew, and that all trials shared.
         seconds: Wall time.
+        forward: How the model was called.
     """
 
     verdict: str
@@ -89,14 +100,13 @@ class Prescription:
     table: tuple[Row, ...]
     kept: tuple[str, ...]
     seconds: float
+    forward: Forward = call_model
 
     @property
     def code(self) -> str:
-        """The line that applies the treatments to one's own model; or a remark."""
-        if not self.treatments:
-            return "# nothing to apply"
-        parts = ", ".join(map(written, self.treatments))
-        return f"treated = benthic.treat(model, {parts})"
+        """Code that treats one's own ``model`` and trains it on ``data``."""
+        has_forward = self.forward is not call_model
+        return recipe(self.treatments, self.protocol, has_forward=has_forward)
 
     def to_frame(self) -> pd.DataFrame:
         """The table, one row per candidate."""
@@ -131,26 +141,34 @@ class Prescription:
             lines += [f"As handed over: {self.diagnosis.summary}"]
         lines += [f"Diagnosis: {(self.retrained or self.diagnosis).summary}", ""]
         shown = [row for row in self.table if row.mean is not None]
-        header = ("treatment", "val_mean", "std", "gain", "error", "seconds")
-        lines += [*table(header, list(map(_cells, shown)), most=20), ""]
+        cells = [trial_cells(asdict(row)) for row in shown]
+        lines += [*table(HEADER, cells, most=20), ""]
         lines += [f"- {row.treatment}: {row.reason}" for row in shown[1:]]
         left = [row for row in self.table if row.mean is None]
         lines += [f"- {row.treatment} {cell(row.outcome)}" for row in left]
         if self.kept:
             lines += ["", f"Not made anew in the trials: {', '.join(self.kept)}"]
-        return "\n".join([*lines, "", "To apply it:", f"    {self.code}", *self._how()])
+        return "\n".join([*lines, "", "To apply it:", "", self.code])
 
-    def _how(self) -> list[str]:
-        """How to train it, where that is not as the trials without treatment were."""
-        changed = {
-            name: value
-            for name, value in vars(self.protocol).items()
-            if value != getattr(Protocol(), name) and name != "metric"
-        }
-        if not self.treatments or not changed:
-            return []
-        fields = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-        return [f"    benthic.training.train(treated, data, {fields})"]
+    def to_html(self, path: str | Path | None = None) -> str:
+        """A page that needs nothing else: the trials, and the diagnosis behind them.
+
+        Args:
+            path: Where to write it as well.
+
+        Raises:
+            InputError: If it cannot be written there.
+        """
+        document = (self.retrained or self.diagnosis).to_dict()
+        page = report.to_html(
+            [{**document, "prescription": self.to_dict()}], title="Benthic prescription"
+        )
+        if path is not None:
+            write_file(Path(path), page, argument="path")
+        return page
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
 
 def prescribe(
@@ -161,6 +179,8 @@ def prescribe(
     minutes: float | int | None = None,
     seeds: int = 3,
     protocol: Protocol | None = None,
+    forward: Forward = call_model,
+    layers: Sequence[str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Prescription:
     r"""Finds by trial which treatments help a model on a graph, if any does.
@@ -177,7 +197,8 @@ def prescribe(
     where SE is the standard error of the gain, paired over seeds and nodes
     (:func:`~benthic.treatment.trial.gain`), and the expectation what the best of
     :math:`k` useless candidates reaches by luck, in standard errors. Otherwise, or if
-    the user's own model is as good already, the verdict is ``"leave it alone"``.
+    the user's own model is as good already, the verdict is ``"leave it alone"``;
+    where no trial was finished it is ``"no treatment was tried"``.
 
     The test split is never read: its mask and labels are taken away before anything
     is trained or diagnosed, and no table shows a test score, since a choice that was
@@ -196,6 +217,10 @@ def prescribe(
             untreated network is always finished.
         seeds: Networks of each candidate.
         protocol: How to train, and what the scores measure; a candidate may change it.
+        forward: How to call the model on the graph, where the names of its arguments
+            are not those of the data.
+        layers: Names of the modules that the diagnosis reads instead of those found;
+            the treatments go around message-passing layers in any case.
         progress: Told what is being done.
 
     Raises:
@@ -215,6 +240,7 @@ def prescribe(
         ('leave it alone', ())
     """
     start = time.monotonic()
+    _check_model(model)
     _check_budget(epochs, minutes, seeds)
     protocol = protocol or Protocol()
     if epochs is not None:
@@ -222,15 +248,16 @@ def prescribe(
     say = progress or (lambda _: None)
     blind = without_test(data)
     # Before anything else: it meets a model that cannot be copied, called or read.
-    diagnosis = diagnose(model, blind, progress=say)
+    examine = partial(diagnose, forward=forward, layers=layers, progress=say)
+    diagnosis = examine(model, blind)
     deadline = None if minutes is None else start + 60 * minutes
-    trials = Trials(model, blind, protocol, range(seeds), deadline)
+    trials = Trials(model, blind, protocol, range(seeds), deadline, forward)
     own = trials.own()
     say("training the untreated network")
     untreated = trials.untreated()
     retrained = None
     if own < untreated.mean:
-        retrained = diagnose(untreated.best, blind, progress=say)
+        retrained = examine(untreated.best, blind)
     tried = _try_all(trials, shortlist(retrained or diagnosis), untreated, say)
     choice = choose(tried, untreated, own, len(trials.y))
     return Prescription(
@@ -244,16 +271,26 @@ def prescribe(
         _rows(tried, untreated, choice),
         trials.kept,
         time.monotonic() - start,
+        forward,
     )
 
 
 def _check_budget(epochs: int | None, minutes: float | int | None, seeds: int) -> None:
-    if epochs is not None and epochs < 1:
-        raise InputError("epochs", str(epochs), "give 1 or more")
-    if seeds < 1:
-        raise InputError("seeds", str(seeds), "give 1 or more")
-    if minutes is not None and not minutes > 0:
-        raise InputError("minutes", str(minutes), "give more than 0, or None")
+    if epochs is not None:
+        whole_number("epochs", epochs, 1)
+    whole_number("seeds", seeds, 1)
+    if minutes is not None:
+        number("minutes", minutes, ABOVE_ZERO, remedy="give more than 0, or None")
+
+
+def _check_model(model: Any) -> None:
+    """Refuses what no treatment goes with before it is diagnosed and trained."""
+    if not isinstance(model, nn.Module):
+        return  # the diagnosis says what is wrong with it
+    if any(isinstance(module, Treatments) for module in model.modules()):
+        remedy = "prescribe for the original: all treatments are given in one call"
+        raise InputError("model", "a model that is treated already", remedy)
+    find_sites(model)
 
 
 def _try_all(
@@ -323,10 +360,3 @@ def _measured(
         found and found.standard_error,
         reached.seconds,
     )
-
-
-def _cells(row: Row) -> list[str]:
-    scores = (row.mean, row.std, row.gain, row.standard_error)
-    name = f"{row.treatment} (chosen)" if row.outcome == "chosen" else row.treatment
-    written = [figure(None) if score is None else f"{score:.3f}" for score in scores]
-    return [name, *written, figure(row.seconds)]

@@ -18,7 +18,7 @@ from torch_geometric.data import Data, HeteroData
 from benthic.checks.controls import fresh_copy, isolated_copy
 from benthic.checks.passes import forked_randomness
 from benthic.errors import InputError
-from benthic.forward import call_model, output_rows
+from benthic.forward import Forward, call_model, output_rows
 from benthic.nn.acceleration import accelerate
 from benthic.supervision import Measure, Supervision
 from benthic.training import Protocol, train_together
@@ -161,6 +161,7 @@ class Trials:
         protocol: How to train.
         seeds: One network each; the same first weights with and without a treatment.
         deadline: Of ``time.monotonic()``, after which a trial stops; None for none.
+        forward: How to call the model on the graph.
     """
 
     def __init__(
@@ -170,10 +171,12 @@ class Trials:
         protocol: Protocol,
         seeds: Sequence[int],
         deadline: float | None = None,
+        forward: Forward = call_model,
     ) -> None:
         supervision = Supervision.of(data)
         assert supervision is not None  # without_test() has looked
-        self.model = _materialized(model, data, seeds[0])
+        self.forward = forward
+        self.model = _materialized(model, data, seeds[0], forward)
         self.data = data
         self.protocol = protocol
         self.seeds = seeds
@@ -246,6 +249,7 @@ class Trials:
                 self.data,
                 self.protocol,
                 seeds=list(self.seeds),
+                forward=self.forward,
                 progress=progress,
                 **changes,
             )
@@ -259,16 +263,18 @@ class Trials:
 
     def _rows(self, model: nn.Module) -> Tensor:
         with torch.no_grad():
-            output = call_model(model, self.data)
+            output = self.forward(model, self.data)
         rows = output_rows(output, self.supervision.node_type)
         return rows[self.supervision.masks["val"]]
 
 
-def _materialized(model: nn.Module, data: Data | HeteroData, seed: int) -> nn.Module:
+def _materialized(
+    model: nn.Module, data: Data | HeteroData, seed: int, forward: Forward
+) -> nn.Module:
     """A copy whose lazy layers know their widths."""
     twin = isolated_copy(model)
     if any(isinstance(p, UninitializedParameter) for p in twin.parameters()):
         with forked_randomness(model, seed), torch.no_grad():
-            call_model(twin.eval(), data)
+            forward(twin.eval(), data)
         twin.train(model.training)
     return twin
