@@ -46,6 +46,9 @@ from benthic import demonstration
         (["sweep", "cora", "--processes", "0"], "--processes: found 0; give"),
         (["sweep", "cora", "--conv", "gnc"], "--conv: found 'gnc'; choose one of gin"),
         (["sweep", "cora", "--treatments", "residul"], "--treatments: found 'residul'"),
+        (["sweep", "cora", "--treatments", "residual(scale=a)"], "residual(scale='a')"),
+        (["sweep", "cora", "--temperature", "0"], "--temperature: found 0.0; give a"),
+        (["sweep", "cora", "--consistency", "1"], "--consistency: found one sample an"),
         (["sweep", "cora", "--html", "no/a.html"], "--html: found no/a.html, whose"),
         (["demo", "--html", "."], "--html: found ., which is a folder"),
         (["report", "no.json"], "FILE: found no.json: no such file"),
@@ -97,6 +100,16 @@ def test_a_sweep_gives_one_json_document_a_page_and_its_table(run, graph, tmp_pa
     code, out, _ = run("report", "a/sweep.json", "--json", "--html", "again.html")
     assert json.loads(out) == document
     assert "Benthic sweep" in Path("again.html").read_text()
+
+
+def test_a_sweep_whose_every_network_failed_says_so_after_its_table(run, graph):
+    graph("texas")
+    code, out, err = run(*SWEEP, "--lr", "1e30", "--epochs", "9", "--json")
+    document = json.loads(out)
+    assert code == 1
+    assert (len(document["rows"]), len(document["failed"])) == (0, 8)
+    *_, last = err.splitlines()
+    assert "every network failed, the first by the training loss is not" in last
 
 
 def test_a_sweep_on_a_full_disk_is_one_line_and_goes_on_later(run, graph, monkeypatch):

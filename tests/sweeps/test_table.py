@@ -9,11 +9,15 @@ import time
 
 import pandas as pd
 import pytest
+import torch
+from torch_geometric.nn import GCNConv
 
 import benthic
 from benthic.errors import BenthicError, InputError
+from benthic.nn import APPNP, DeepGNN, DropNode
 from benthic.report import from_json
 from benthic.sweeps.hidden_layer import GAUGES
+from benthic.training import train
 
 ROW = [
     *("dataset", "conv", "treatment", "num_layers", "seed"),
@@ -97,6 +101,36 @@ def test_a_finished_cell_is_never_run_twice(sweep, tmp_path):
     assert len(after) == 9
     assert first.document["rows"][0] == second.document["rows"][0]
     pd.testing.assert_frame_equal(sweep().rows, first.rows)
+
+
+def test_rewirings_and_whole_networks_are_named_like_treatments(sweep):
+    result = sweep(
+        treatments="virtual_node,half_hop(p=0.5)+residual,egp",
+        num_layers=2,
+        seeds=1,
+    )
+    assert len(result.rows) == 3
+    assert len(result.failed) == 0
+    result = sweep(conv="deep_gcn,graph_transformer", treatments="none,gdc", seeds=1)
+    assert len(result.rows) == 8
+
+
+def test_the_default_row_of_the_depth_table_is_a_sweep(sweep, graph):
+    settings = {"samples": 2, "consistency": 1.0, "weight_decay": 5e-3, "epochs": 5}
+    treatment = "appnp(K=num_layers, alpha=0.15)+drop_node(p=0.5)"
+    rows = sweep(
+        treatments=treatment, num_layers=[2, 9], seeds=1, scale=10.0, **settings
+    ).rows
+    data = graph("texas")
+    data.x = data.x * 10.0
+    for depth, row in zip((2, 9), rows.to_dict("records"), strict=True):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            drop, spread = DropNode(0.5), APPNP(depth, alpha=0.15)
+            sizes = data.num_features, 64, int(data.y.max()) + 1, 0
+            model = DeepGNN(GCNConv, *sizes, propagation=spread, drop=drop)
+        metrics = train(model, data, seed=0, **settings).metrics
+        assert {split: row[split] for split in metrics} == metrics
 
 
 def test_other_settings_are_other_cells(sweep, tmp_path):
@@ -224,6 +258,8 @@ def test_a_full_disk_ends_the_sweep_and_the_next_goes_on(sweep, tmp_path, monkey
         ({"epoch": 3}, "epoch: found no such field of the protocol; did you mean epo"),
         ({"lr": -1.0}, "lr: found -1.0; give a number, 0 or more"),
         ({"scale": float("nan")}, "scale: found nan; give a number"),
+        ({"treatments": "appnp(K=2, alpha=2.0)"}, "alpha: found 2.0; give a number"),
+        ({"conv": "deep_gcn", "treatments": "residual"}, "residual on deep_gcn; take"),
         ({"split": 99}, "split: found 99; give 0 … 9"),
     ],
 )
@@ -240,8 +276,6 @@ def test_without_a_folder_nothing_is_kept(sweep, tmp_path):
 
 
 def test_the_callers_random_state_and_threads_stay(sweep):
-    import torch
-
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     sweep()
     assert torch.equal(torch.get_rng_state(), before)

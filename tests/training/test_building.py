@@ -20,6 +20,8 @@ from benthic.training import build
         ("gat", "GAT"),
         ("gin", "GIN"),
         ("edgecnn", "EdgeCNN"),
+        ("deep_gcn", "DeepGCN"),
+        ("graph_transformer", "GraphTransformer"),
     ],
 )
 def test_basic_gnns_are_built_by_the_name_of_their_layer(conv, name, data):

@@ -14,7 +14,7 @@ from torch_geometric.nn import GCNConv, SAGEConv, to_hetero
 from benthic.errors import InputError
 from benthic.nn import DeepGNN, InitialResidual
 from benthic.supervision import Supervision, roc_auc
-from benthic.training import Protocol, build, train
+from benthic.training import Protocol, build, train, train_together
 
 
 def by_hand(model, data, epochs, lr, weight_decay, seed):
@@ -134,6 +134,27 @@ def test_data_without_training_nodes_is_refused(change, data):
     model = build("gcn", 5, 8, 3, num_layers=1)
     with pytest.raises(InputError, match="data: found no labelled training nodes"):
         train(model, data)
+
+
+def test_a_model_may_be_called_in_a_way_of_its_own(data):
+    class Renamed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = SAGEConv(5, 3)
+
+        def forward(self, features, ei):
+            return self.conv(features, ei)
+
+    def forward(model, data):
+        return model(data.x, data.edge_index)
+
+    one, two, alone = Renamed(), Renamed(), Renamed()
+    alone.load_state_dict(one.state_dict())
+    both = train_together(
+        [one, two], data, seeds=[0, 1], epochs=5, forward=forward, lr=0.1
+    )
+    result = train(alone, data, epochs=5, forward=forward, lr=0.1)
+    assert both[0].losses == pytest.approx(result.losses, rel=1e-4)
 
 
 def test_a_heterogeneous_graph_trains_on_its_labelled_type(data):
