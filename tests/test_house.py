@@ -174,6 +174,7 @@ def test_a_test_file_has_its_source_file_at_the_same_path():
         tests / "test_pages.py",
         tests / "metrics" / "test_streaming.py",  # what all metrics have in common
         tests / "relational" / "test_leakage.py",  # what the whole room promises
+        tests / "relational" / "test_leakage_columns.py",
         tests / "relational" / "test_leakage_rel_f1.py",
     }
     for path in tests.rglob("test_*.py"):

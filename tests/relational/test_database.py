@@ -6,6 +6,7 @@ import os
 import threading
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +46,36 @@ def test_a_table_spans_from_its_first_row_to_its_last():
         assert db.time_span("never") is None
         less = db.altered("t", hidden_rows=[0])
         assert less.time_span("t") == (dt.datetime(2024, 1, 5),) * 2
+
+
+def test_what_is_hidden_is_not_read_and_changes_come_on_top_of_one_another(tmp_path):
+    path = tmp_path / "books.duckdb"
+    with duckdb.connect(str(path)) as made:
+        made.execute(
+            "CREATE TABLE shelf (hall TEXT, place INT, width INT,"
+            " PRIMARY KEY (hall, place));"
+            "CREATE TABLE books (book_id INT PRIMARY KEY, hall TEXT, place INT,"
+            " FOREIGN KEY (hall, place) REFERENCES shelf (hall, place));"
+            "INSERT INTO shelf VALUES ('a', 1, 3), ('b', 1, 4);"
+            "INSERT INTO books VALUES (1, 'a', 1), (2, 'b', 1), (3, 'b', 1);"
+        )
+    with Database.open(path) as db:
+        assert list(db.schema.tables["books"].fkey_col_to_pkey_table) == ["hall+place"]
+        less = db.without("books", ["hall"])
+        facts = less.schema.tables["books"]
+        assert list(facts.columns) == ["book_id", "place"]
+        assert facts.fkeys == ()
+        rows = less.frame(f"SELECT * FROM {less.relation('books', ['place'])}")
+        assert not {"hall", "hall+place"} & set(rows)
+        with pytest.raises(InputError, match="hall"):
+            less.relation("books", ["hall"])
+        assert "hall" in db.frame(f"SELECT * FROM {db.relation('books')}")
+        assert less.without("books", ["hall"]) is less
+        changed = less.altered("books", values={"place": 7})
+        fewer = changed.altered("books", hidden_rows=[0])
+        found = fewer.frame(f"SELECT * FROM {fewer.relation('books')}")
+        assert found["place"].tolist() == [7, 7]
+        assert "hall" not in found
 
 
 def test_a_relation_grows_with_what_is_asked_for_and_keeps_its_name(tmp_path):

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,6 +27,9 @@ from benthic.relational.sources.opening import open_source
 from benthic.relational.sources.source import Source, reading
 from benthic.relational.sql import literal, quoted
 from benthic.relational.visibility import select_rows
+
+_Alterations = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+"""Columns that the SELECTs need; what stands before FROM, what stands after it."""
 
 _SCHEMAS = ("raw", "copied", "sample", "tables")  # of the private DuckDB
 
@@ -59,12 +63,13 @@ class Database:
     ) -> None:
         """Use :meth:`open`."""
         self.schema = schema
+        self._whole_schema = schema
         self.connection = connection
         self._source = source
         self._shown: dict[str, list[str]] = {}
         self._end_time: dt.datetime | None = None
         self._spans: dict[str, tuple[dt.datetime, dt.datetime] | None] = {}
-        self._alterations: dict[str, tuple[tuple[str, ...], str]] = {}
+        self._alterations: dict[str, _Alterations] = {}
         self._lock = threading.RLock()
         self._finalizer = weakref.finalize(self, _close, source, connection, scratch)
 
@@ -132,24 +137,26 @@ class Database:
             DatabaseError: If the source fails while it is read.
         """
         facts = self._table(table)
-        changed, alteration = self._alterations.get(table, ((), ""))
-        wanted = list(facts.columns) if columns is None else [*columns, *changed]
+        changed, alterations = self._alterations.get(table, ((), ()))
+        wanted = list(facts.columns) if columns is None else list(columns)
         for column in wanted:
             if column not in facts.columns:
                 raise _unknown(f"column of {table}", column, facts.columns)
+        wanted += changed
         name = quoted("tables", table)
         with self._lock:
             shown = self._shown.get(table)
             if shown is None or not set(wanted) <= set(shown):
-                both = {*wanted, *(shown or ())}
-                ordered = [column for column in facts.columns if column in both]
+                both, whole = {*wanted, *(shown or ())}, self._whole_schema
+                stored = whole.tables[table].columns
+                ordered = [column for column in stored if column in both]
                 with reading(self._source.title):
-                    rows = select_rows(
-                        self.schema, table, ordered, self._source.relation
-                    )
+                    rows = select_rows(whole, table, ordered, self._source.relation)
                     self.connection.execute(f"CREATE OR REPLACE VIEW {name} AS {rows}")
                 self._shown[table] = ordered
-        return f"({alteration.format(name)})" if alteration else name
+        for select, where in alterations:
+            name = f"({select} FROM {name}{where})"
+        return name
 
     def altered(
         self,
@@ -181,11 +188,44 @@ class Database:
         hidden = ", ".join(str(int(row)) for row in hidden_rows)
         replaced = f" REPLACE ({', '.join(said)})" if said else ""
         kept = f" WHERE _row NOT IN ({hidden})" if hidden else ""
+        return self._with(table, tuple(values or ()), (f"SELECT *{replaced}", kept))
+
+    def without(self, table: str, columns: Iterable[str]) -> Database:
+        """The same database as if some columns of a table had never been stored.
+
+        Nor is there what is made of them, such as a composite foreign key. Whatever
+        reads this database cannot see them. Shares the connection.
+
+        Args:
+            table: Which table.
+            columns: Columns of it; some may be gone already.
+
+        Example:
+            >>> db = Database.open({"a": pd.DataFrame({"n": [1, 2], "m": [3, 4]})})
+            >>> list(db.without("a", ["m"]).schema.tables["a"].columns)
+            ['n']
+        """
+        facts = self._table(table)
+        known = [column for column in columns if column in facts.columns]
+        hidden = facts.made_of(known)
+        if not hidden:
+            return self
+        listed = ", ".join(map(quoted, hidden))
+        made = self._with(table, hidden, (f"SELECT * EXCLUDE ({listed})", ""))
+        tables = {**self.schema.tables, table: facts.without(hidden)}
+        made.schema = replace(self.schema, tables=tables)
+        return made
+
+    def _with(
+        self, table: str, columns: tuple[str, ...], alteration: tuple[str, str]
+    ) -> Database:
+        """The same database with a table read by one more SELECT."""
+        changed, before = self._alterations.get(table, ((), ()))
         made = copy.copy(self)
         made._spans = {}
         made._alterations = {
             **self._alterations,
-            table: (tuple(values or ()), f"SELECT *{replaced} FROM {{}}{kept}"),
+            table: ((*changed, *columns), (*before, alteration)),
         }
         return made
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 
@@ -106,6 +106,45 @@ class Table:
     def fkey_col_to_pkey_table(self) -> dict[str, str]:
         """Foreign key column -> table it points at, as RelBench writes it."""
         return {key.column: key.table for key in self.fkeys}
+
+    def made_of(self, columns: Collection[str]) -> tuple[str, ...]:
+        """Some columns, and all that are read from the same stored columns.
+
+        A composite foreign key tells what its parts are. What dates a row or tells it
+        from others stays out: a row that is asked about is given with these.
+
+        Args:
+            columns: Names of columns.
+
+        Example:
+            >>> a, b = (Column(name, "VARCHAR", SType.id) for name in "ab")
+            >>> key = Column("a+b", "VARCHAR", SType.id, sources=("a", "b"))
+            >>> Table("t", {"a": a, "b": b, "a+b": key}).made_of(["b"])
+            ('b', 'a+b')
+        """
+        stored = {
+            source
+            for name in columns
+            for source in (self.columns[name].sources or (name,))
+        }
+        given = {self.pkey_col, self.time_col, self.end_time_col}
+        return tuple(
+            name
+            for name, column in self.columns.items()
+            if name not in given and stored & set(column.sources or (name,))
+        )
+
+    def without(self, columns: Collection[str]) -> Table:
+        """The table as if some columns, and the keys in them, were not there.
+
+        Args:
+            columns: Names of columns that neither date a row nor are its key.
+        """
+        return replace(
+            self,
+            columns={n: c for n, c in self.columns.items() if n not in columns},
+            fkeys=tuple(key for key in self.fkeys if key.column not in columns),
+        )
 
 
 @dataclass(frozen=True)

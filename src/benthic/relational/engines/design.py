@@ -13,6 +13,7 @@ from benthic.relational.features.feature import Feature
 from benthic.relational.features.relational_features import RelationalFeatures
 
 _DAY = pd.Timedelta(days=1)
+_TICK = pd.Timedelta(1, "us")  # the database's times are no finer
 
 
 def observed_at(examples: pd.DataFrame, target: Target) -> pd.Series:
@@ -46,6 +47,29 @@ def label_history(examples: pd.DataFrame, target: Target) -> pd.DataFrame:
     if "frame" in examples:
         history = history.drop_duplicates(["entity", "observed_at"], keep="last")
     return history
+
+
+def past_labels(examples: pd.DataFrame, target: Target) -> pd.DataFrame | None:
+    """The labels that may be inputs, and from when on; None if there are none.
+
+    A column's value is known just after the time of its row, to rows that are later
+    than that; where all rows are asked about at one time, to none. No label is an input
+    where a window is mixed with a column of the entity: an earlier label of the entity
+    would tell the column, which has no earlier value.
+
+    Args:
+        examples: With labels.
+        target: Gives the horizon.
+    """
+    if target.horizon is not None:
+        found = label_history(examples, target)
+        return found.iloc[:0] if target.hidden else found
+    is_set = target.value_col is not None
+    if not target.hidden or is_set or examples["anchor_time"].nunique() < 2:
+        return None
+    return label_history(examples, target).assign(
+        observed_at=examples["anchor_time"] + _TICK
+    )
 
 
 @dataclass
@@ -100,7 +124,7 @@ class Design:
         features.fit(
             seeds[["entity", "anchor_time", "label"]],
             horizon=None if horizon is None else horizon.to_pytimedelta(),
-            history=None if horizon is None else label_history(train, target),
+            history=past_labels(train, target),
         )
         return cls(features, has_lag, "frame" in train)
 

@@ -31,6 +31,8 @@ class Target:
         k: Length of a ranked list.
         value_table: Whose keys, or the values of whose column, are ranked.
         value_col: The key, or the column.
+        hidden: Columns of the entity table that the label is made of: no row shows
+            them to the engine, neither the entity's own nor another.
     """
 
     entity_table: str
@@ -40,6 +42,7 @@ class Target:
     k: int | None = None
     value_table: str | None = None
     value_col: str | None = None
+    hidden: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON; the horizon in microseconds."""
@@ -68,6 +71,7 @@ class Target:
             task.k,
             None if choices is None else choices.table,
             None if choices is None else choices.column,
+            () if task.query is None else task.query.own_columns,
         )
 
     @classmethod
@@ -84,7 +88,16 @@ class Target:
         """
         horizon = facts["horizon"]
         known = None if horizon is None else pd.Timedelta(microseconds=horizon)
-        return cls(**{**facts, "horizon": known})
+        hidden = tuple(facts["hidden"])
+        return cls(**{**facts, "horizon": known, "hidden": hidden})
+
+    def inputs(self, db: Database) -> Database:
+        """What may be learned from: the database without the hidden columns.
+
+        Args:
+            db: The database.
+        """
+        return db.without(self.entity_table, self.hidden)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pandas as pd
 from benthic.errors import InputError
 from benthic.relational.database import Database
 from benthic.relational.engines.binned_material import BinnedMaterial
-from benthic.relational.engines.design import Design, label_history
+from benthic.relational.engines.design import Design, past_labels
 from benthic.relational.engines.engine import (
     FitReport,
     Target,
@@ -97,7 +97,7 @@ class FeaturesEngine:
                 f"features, for a {target.task_type} target",
                 "use the ranking engine",
             )
-        self.db = db
+        self.db = target.inputs(db)
         self.target = target
         self.options = options if options is not None else Options()
         self.fit_dir = fit_dir
@@ -198,8 +198,7 @@ class FeaturesEngine:
         lags: np.ndarray,
         order: np.ndarray | None,
     ) -> BinnedMaterial:
-        if self.target.horizon is not None:
-            self._fitted()[0].known = label_history(validation, self.target)
+        self._fitted()[0].known = past_labels(validation, self.target)
         material = self._material(pd.concat([train, validation]), lags, None)
         return BinnedMaterial(replace(material, order=order))
 
@@ -313,9 +312,9 @@ class FeaturesEngine:
         design, _ = self._ready()
         moved = copy.copy(self)
         state = design.features.state()
-        moved.db = db
+        moved.db = self.target.inputs(db)
         moved._design = replace(
-            design, features=RelationalFeatures.from_state(db, state)
+            design, features=RelationalFeatures.from_state(moved.db, state)
         )
         return moved
 
@@ -399,7 +398,7 @@ class FeaturesEngine:
         facts = read_facts(place)
         engine = cls(db, Target.from_json(facts["target"]), Options(**facts["options"]))
         engine._classes = facts["classes"]
-        engine._design = read_design(place, db, facts)
+        engine._design = read_design(place, engine.db, facts)
         engine._ensemble = Ensemble.load(place, "ensemble")
         if facts["number"] is not None:
             engine._number = NumberModel.load(place, facts["number"])

@@ -85,7 +85,7 @@ class RankingEngine:
         fit_dir: str | Path | None = None,
         progress: Callable[[str], None] = silent,
     ) -> None:
-        self.db = db
+        self.db = target.inputs(db)
         self.target = target
         self.options = options if options is not None else Options()
         self.fit_dir = fit_dir
@@ -374,7 +374,7 @@ class RankingEngine:
             db: The database.
         """
         moved = copy.copy(self)
-        moved.db, moved._candidates = db, None
+        moved.db, moved._candidates = self.target.inputs(db), None
         return moved
 
     def save(self, folder: str | Path) -> None:

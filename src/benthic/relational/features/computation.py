@@ -174,11 +174,13 @@ class Computation:
         codes: Mapping[str, Ints],
     ) -> Named:
         plan = self.plan
-        yield from history_features(
-            history, plan.entity_table, plan.entity_col, moments
-        )
+        if not history.is_static:
+            yield from history_features(
+                history, plan.entity_table, plan.entity_col, moments
+            )
+        shown = history.shown_to(moments)
         for name, weights in plan.groups.items():
-            keyed = moments.keyed(codes[name])
+            keyed = shown.keyed(codes[name])
             yield from rate_features(name, history, groups[name], dict(weights), keyed)
         if plan.horizon is not None:
             yield from season_of_labels(history, moments, plan.horizon)

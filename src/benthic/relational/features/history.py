@@ -37,6 +37,8 @@ class LabelHistory:
         observed: When each label was complete: anchor + horizon.
         labels: [N, targets]: the label, or one indicator per class.
         targets: Name of each column of ``labels``.
+        is_static: Whether an entity has one label for all time: it may be shown to
+            others, once it is known, and never to the entity itself.
     """
 
     keys: Ints
@@ -44,6 +46,7 @@ class LabelHistory:
     observed: Ints
     labels: NDArray[np.float64]
     targets: tuple[str, ...]
+    is_static: bool = False
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -56,6 +59,24 @@ class LabelHistory:
     def moments(self) -> Moments:
         """Who and when, at the anchors."""
         return Moments(self.keys, self.anchors, self.anchors)
+
+    def shown_to(self, moments: Moments) -> Moments:
+        """Until when each seed may see labels: its own static one is never among them.
+
+        An entity that has a label sees those before it, whenever it is asked.
+
+        Args:
+            moments: The seeds.
+        """
+        if not self.is_static or not len(self):
+            return moments
+        order = np.lexsort((self.observed, self.keys))
+        keys = self.keys[order]
+        place = np.minimum(np.searchsorted(keys, moments.keys), len(keys) - 1)
+        known = self.observed[order][place] - 1
+        own = keys[place] == moments.keys
+        until = np.where(own, np.minimum(moments.until, known), moments.until)
+        return Moments(moments.keys, moments.anchors, until)
 
     def by(self, keys: Ints) -> Events:
         """The labels as rows of other keys, such as a category.
@@ -79,6 +100,7 @@ class LabelHistory:
             np.concatenate([self.observed, other.observed]),
             np.concatenate([self.labels, other.labels]),
             self.targets,
+            self.is_static,
         )
 
     def to_json(self) -> Json:
@@ -89,6 +111,7 @@ class LabelHistory:
             "observed": self.observed.tolist(),
             "labels": self.labels.tolist(),
             "targets": list(self.targets),
+            "is_static": self.is_static,
         }
 
     @classmethod
@@ -103,6 +126,7 @@ class LabelHistory:
             np.array(found["observed"], np.int64),
             labels,
             targets,
+            bool(found["is_static"]),
         )
 
 

@@ -101,9 +101,11 @@ class RelationalFeatures:
 
         Args:
             seeds: ``entity``, ``anchor_time``, optionally ``cut_time`` and ``label``.
-            horizon: Length of the label's window.
+            horizon: Length of the label's window; None where a label is for all time,
+                which is then shown to other entities only.
             history: Past labels: ``entity``, ``anchor_time``, ``observed_at``,
-                ``label``. The seeds by default, observed a horizon after their anchor.
+                ``label``. The seeds by default, observed a horizon after their anchor;
+                where there are none, labels are no inputs.
         """
         moments = self._moments(seeds)
         self._texts = RowTexts(self.db, self._texts.vectors)
@@ -124,8 +126,8 @@ class RelationalFeatures:
         past = history if history is not None else seed_history(seeds, horizon)
         self._history = (
             None
-            if past is None
-            else self._label_history(past, targets_of(past["label"]))
+            if past is None or past.empty
+            else self._label_history(past, targets_of(past["label"]), not length)
         )
         self._fit_groups()
         rows = np.linspace(0, len(seeds) - 1, min(len(seeds), _FIT_ROWS)).astype(
@@ -265,7 +267,7 @@ class RelationalFeatures:
         )
 
     def _label_history(
-        self, past: pd.DataFrame, targets: tuple[str, ...]
+        self, past: pd.DataFrame, targets: tuple[str, ...], is_static: bool
     ) -> LabelHistory:
         known = past[past["label"].notna()]
         return LabelHistory(
@@ -274,6 +276,7 @@ class RelationalFeatures:
             microseconds(known["observed_at"]),
             label_columns(known["label"], targets),
             targets,
+            is_static,
         )
 
     def _fit_groups(self) -> None:
@@ -297,7 +300,8 @@ class RelationalFeatures:
     ) -> tuple[LabelHistory | None, dict[str, Ints]]:
         if history is None or self._history is None:
             return self._history, self._groups
-        past, new = self._history, self._label_history(history, self._history.targets)
+        past = self._history
+        new = self._label_history(history, past.targets, past.is_static)
 
         def joined() -> tuple[LabelHistory, dict[str, Ints]]:
             codes = self._group_codes(new)
@@ -318,7 +322,8 @@ class RelationalFeatures:
         kept = set(informative(frame))
         self._computed = [f for f in self._computed if f.name in kept]
         self._sources = []
-        if "label" in seeds and history is not None:
+        # Of static labels each is asked for at its own time: there is no cohort.
+        if "label" in seeds and history is not None and not history.is_static:
             labels = label_columns(seeds["label"], history.targets)
             if labels.shape[1]:
                 names = set(

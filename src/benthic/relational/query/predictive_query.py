@@ -21,7 +21,7 @@ from benthic.relational.query.tree import (
     Value,
     Window,
 )
-from benthic.relational.query.walking import aggregates
+from benthic.relational.query.walking import aggregates, columns
 from benthic.relational.query.windows import end_in_days
 from benthic.relational.schema import Schema
 
@@ -118,6 +118,17 @@ class PredictiveQuery:
     def is_temporal(self) -> bool:
         """Whether the label is a matter of time."""
         return bool(self.windows)
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """Columns of the entity's own row that the target reads outside its windows.
+
+        Example:
+            >>> text = "PREDICT loans.rate * 2 > loans.fee FOR EACH loans.loan_id"
+            >>> PredictiveQuery.parse(text).own_columns
+            ('rate', 'fee')
+        """
+        return tuple(dict.fromkeys(node.name for node in columns(self.target)))
 
     def task_type(self, schema: Schema) -> TaskType:
         """Which kind of task the target sets.
