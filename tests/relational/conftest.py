@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from benthic.relational.engines import ranking, search
+from benthic.relational.engines import member_fitting, ranking, search
 
 PASSWORD = "deep water"
 
@@ -153,4 +153,5 @@ def few_rounds() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "_MOST_ROUNDS", 4)
         patch.setattr(ranking, "_ROUNDS", 8)
+        patch.setattr(member_fitting, "_ROUNDS", 8)
         yield

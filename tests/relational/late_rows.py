@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benthic.relational.database import Database
-from benthic.relational.engines import FeaturesEngine, RankingEngine
+from benthic.relational.engines import AnyEngine, RankingEngine
 from benthic.relational.schema import Schema, Table
 
 ATTACKS = ("perturb", "delete", "invent")
@@ -176,9 +176,9 @@ def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
-def inputs(engine: FeaturesEngine | RankingEngine, seeds: pd.DataFrame) -> pd.DataFrame:
+def inputs(engine: AnyEngine, seeds: pd.DataFrame) -> pd.DataFrame:
     """What the models read."""
-    if isinstance(engine, FeaturesEngine):
+    if not isinstance(engine, RankingEngine):
         return pd.DataFrame(engine._design.matrix(seeds))
     pairs = engine._made().pairs(seeds)
     values = engine._made().values[pairs.value].astype(object)

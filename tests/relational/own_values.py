@@ -16,6 +16,9 @@ QUERIES = {
     " = TRUE FOR EACH orders.order_id",
     "arithmetic": "PREDICT orders.score + 2 * orders.fee FOR EACH orders.order_id",
     "text": "PREDICT orders.note LIKE '%w0%' FOR EACH orders.order_id",
+    "set": "PREDICT orders.tags CLASSIFY FOR EACH orders.order_id",
+    "list": "PREDICT orders.marks RANK TOP 2 FOR EACH orders.order_id",
+    "member": "PREDICT orders.tags CONTAINS 'a' FOR EACH orders.order_id",
     "mixed": "PREDICT COUNT(items.* VIA items.order_id, 0, 7, days) > 0"
     " AND orders.paid = TRUE FOR EACH orders.order_id",
 }
@@ -23,6 +26,7 @@ QUERIES = {
 
 def drawn(rng: np.random.Generator, size: int) -> dict[str, object]:
     """Values that nothing else depends on."""
+    held = [[c for c in "abcd" if rng.random() < 0.4] for _ in range(size)]
     words = [f"w{i} and some more" for i in range(8)]
     return {
         "status": rng.choice(list("abc"), size),
@@ -30,6 +34,8 @@ def drawn(rng: np.random.Generator, size: int) -> dict[str, object]:
         "score": rng.normal(size=size).round(2),
         "fee": rng.integers(0, 9, size).astype(float),
         "note": rng.choice(words, size),
+        "tags": ["|".join(each) for each in held],
+        "marks": [[c for c in "xyz" if rng.random() < 0.5] or ["x"] for _ in held],
     }
 
 
@@ -65,6 +71,7 @@ def opened(frames: dict[str, pd.DataFrame], *, timed: bool = True) -> Database:
     """The shop; without times its orders stand side by side."""
     stypes = {"status": "categorical", "paid": "boolean", "note": "text"}
     stypes |= {"score": "numerical", "fee": "numerical"}
+    stypes |= dict.fromkeys(("tags", "marks"), "multicategorical")
     keys = {"customer_id": "customers", "follows": "orders"}
     orders = {"pkey": "order_id", "fkeys": keys, "stypes": stypes}
     links = {"order_id": "orders", "instead_of": "orders"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benthic.errors import InputError
-from benthic.relational.sql import literal, quoted
+from benthic.relational.sql import literal, members, quoted
 
 CONNECTION = duckdb.connect(":memory:")
 # DuckDB's text holds any character but NUL.
@@ -58,3 +58,25 @@ def test_lists_nest_and_a_zone_becomes_utc():
 def test_a_value_that_is_none_of_these_is_refused():
     with pytest.raises(InputError, match="type object"):
         literal(object())
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("a|b c|a", ["a", "b c"]),
+        ("Trailers,Deleted Scenes", ["Deleted Scenes", "Trailers"]),
+        (" x ; y ;", ["x", "y"]),
+        ("<c++><c#>", ["c#", "c++"]),
+        ('{p,"q r"}', ["p", "q r"]),
+        ("['p', 'q']", ["p", "q"]),
+        ("rock 'n' roll|o'", ["o'", "rock 'n' roll"]),
+        ("one", ["one"]),
+        ("", []),
+        ("|", []),
+        (None, None),
+    ],
+)
+def test_a_text_with_delimiters_is_a_set(text, held):
+    with duckdb.connect() as connection:
+        sql = f"SELECT list_sort({members(literal(text))})"
+        assert connection.execute(sql).fetchone() == (held,)

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from benthic.relational.engines import (
-    FeaturesEngine,
+    AnyEngine,
     FitReport,
     Options,
-    RankingEngine,
     Target,
     make_features_engine,
 )
@@ -37,7 +36,7 @@ class Fitted:
     """
 
     query: PredictiveQuery
-    engine: FeaturesEngine | RankingEngine
+    engine: AnyEngine
     report: FitReport
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benthic.relational.database import Database
-from benthic.relational.engines import FeaturesEngine, RankingEngine
+from benthic.relational.engines import AnyEngine
 from benthic.relational.explanation import PathEffect, RowEffect
 from benthic.relational.features.paths import Path, own_paths
 from benthic.relational.sql import literal, quoted
@@ -19,7 +19,7 @@ _RANKING_HOPS = 3  # visits are read along so many keys
 
 
 def row_effects(
-    engine: FeaturesEngine | RankingEngine,
+    engine: AnyEngine,
     seeds: pd.DataFrame,
     cohort: pd.DataFrame,
     outcome: Any,

@@ -9,7 +9,7 @@ from typing import Any
 
 from benthic.errors import BenthicError, InputError
 from benthic.relational.database import Database
-from benthic.relational.engines import FeaturesEngine, RankingEngine, load_engine
+from benthic.relational.engines import AnyEngine, load_engine
 from benthic.relational.engines.folder import MARK, whole_folder
 from benthic.relational.learning import Fitted
 from benthic.relational.query import PredictiveQuery
@@ -82,7 +82,7 @@ def _facts(folder: Path) -> tuple[str, Any]:
         ) from error
 
 
-def _engine(folder: Path, db: Database) -> FeaturesEngine | RankingEngine:
+def _engine(folder: Path, db: Database) -> AnyEngine:
     try:
         return load_engine(folder / "engine", db)
     except BenthicError as error:

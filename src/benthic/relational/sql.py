@@ -23,6 +23,23 @@ def quoted(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
+def members(value: str) -> str:
+    """SQL of the set that a text with delimiters holds: ``a|b``, ``{a,b}``, ``<a><b>``.
+
+    Args:
+        value: SQL of the text; NULL gives NULL, what holds no word an empty set.
+
+    Example:
+        >>> "list_distinct" in members("tags")
+        True
+    """
+    text = f"CAST({value} AS VARCHAR)"
+    marks = f"CASE WHEN starts_with(ltrim({text}), '[') THEN ' ''' ELSE ' ' END"
+    parts = f"regexp_extract_all({text}, '[^<>{{}}\\[\\]|;,\"]+')"
+    trimmed = f"list_transform({parts}, lambda part: trim(part, {marks}))"
+    return f"list_distinct(list_filter({trimmed}, lambda part: part <> ''))"
+
+
 def literal(value: object) -> str:
     """A value as a SQL literal.
 

@@ -9,6 +9,7 @@ from tests.relational.engines import shop
 from benthic.errors import InputError
 from benthic.relational.engines import (
     FeaturesEngine,
+    MembershipEngine,
     Options,
     RankingEngine,
     Target,
@@ -41,6 +42,12 @@ def test_lists_are_ranked_and_single_values_are_not(db, task_type, kind):
     engine = make_features_engine(db, target, options)
     assert type(engine) is kind
     assert engine.options == options
+
+
+@pytest.mark.parametrize("task_type", ["ranking", "multilabel"])
+def test_a_set_that_a_row_holds_is_told_by_its_members(db, task_type):
+    target = Target("customers", "customer_id", task_type, hidden=("tier",))
+    assert type(make_features_engine(db, target)) is MembershipEngine
 
 
 def test_an_encoder_for_a_ranking_is_refused(db):

@@ -9,14 +9,19 @@ from benthic.errors import InputError
 from benthic.relational.database import Database
 from benthic.relational.engines.engine import Target
 from benthic.relational.engines.features import FeaturesEngine
+from benthic.relational.engines.membership import MembershipEngine
 from benthic.relational.engines.options import Options
 from benthic.relational.engines.ranking import RankingEngine
 from benthic.relational.engines.saving import read_facts
 from benthic.relational.progress import silent
 
-_SAVED: dict[str, type[FeaturesEngine] | type[RankingEngine]] = {
+AnyEngine = FeaturesEngine | RankingEngine | MembershipEngine
+"""What learns one value, a list of what will be met, or a set that is there."""
+
+_SAVED: dict[str, type[AnyEngine]] = {
     "features": FeaturesEngine,
     "ranking": RankingEngine,
+    "membership": MembershipEngine,
 }
 _LISTS = {"ranking", "multilabel"}
 
@@ -28,8 +33,8 @@ def make_features_engine(
     *,
     fit_dir: str | Path | None = None,
     progress: Callable[[str], None] = silent,
-) -> FeaturesEngine | RankingEngine:
-    """The features engine for a target: of single values, or of lists of them.
+) -> AnyEngine:
+    """The features engine for a target: of single values, lists or sets.
 
     Args:
         db: The database.
@@ -41,7 +46,9 @@ def make_features_engine(
     Raises:
         InputError: If a text encoder is given for a list, which is not made from texts.
     """
-    kind = RankingEngine if str(target.task_type) in _LISTS else FeaturesEngine
+    kind: type[AnyEngine] = FeaturesEngine
+    if str(target.task_type) in _LISTS:
+        kind = MembershipEngine if target.hidden else RankingEngine
     if kind is RankingEngine and options is not None and options.text_encoder:
         raise InputError(
             "text_encoder",
@@ -51,7 +58,7 @@ def make_features_engine(
     return kind(db, target, options, fit_dir=fit_dir, progress=progress)
 
 
-def load_engine(folder: str | Path, db: Database) -> FeaturesEngine | RankingEngine:
+def load_engine(folder: str | Path, db: Database) -> AnyEngine:
     """Reads whichever engine was saved.
 
     Args:

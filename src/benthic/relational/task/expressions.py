@@ -21,7 +21,7 @@ from benthic.relational.query.tree import (
     TextTest,
 )
 from benthic.relational.schema import Column, SType
-from benthic.relational.sql import literal
+from benthic.relational.sql import literal, members
 from benthic.relational.task.values import literal_sql
 
 
@@ -55,7 +55,9 @@ def number(node: Expression, scope: Scope) -> str:
 
 
 def read(column: Column, sql: str) -> str:
-    """SQL of a stored value by what it means: a boolean is one, a number is finite.
+    """SQL of a stored value by what it means.
+
+    A boolean is one, a number is finite, a set is a list.
 
     Args:
         column: Its types.
@@ -67,9 +69,21 @@ def read(column: Column, sql: str) -> str:
     """
     if column.stype is SType.boolean and column.dtype != "BOOLEAN":
         return f"TRY_CAST({sql} AS BOOLEAN)"
+    if is_delimited(column):
+        return members(sql)
     if column.dtype in ("DOUBLE", "FLOAT"):
         return f"NULLIF({sql}, CAST('NaN' AS {column.dtype}))"
     return sql
+
+
+def is_delimited(column: Column) -> bool:
+    """Whether a set is stored as text with delimiters.
+
+    Args:
+        column: Its types.
+    """
+    is_set = column.stype is SType.multicategorical
+    return is_set and not column.dtype.endswith("]")
 
 
 _DTYPES = {"COUNT": "BIGINT", "COUNT_DISTINCT": "BIGINT", "LIST_DISTINCT": None}
@@ -84,7 +98,8 @@ def dtype(node: Expression, scope: Scope) -> str | None:
     """
     if isinstance(node, ColumnRef):
         column = scope.described(node)
-        return "BOOLEAN" if column.stype is SType.boolean else column.dtype
+        stored = "VARCHAR[]" if is_delimited(column) else column.dtype
+        return "BOOLEAN" if column.stype is SType.boolean else stored
     if isinstance(node, Aggregate) and node.function in ("FIRST", "LAST"):
         argument = node.argument
         return dtype(argument, scope) if isinstance(argument, ColumnRef) else "DOUBLE"
@@ -97,12 +112,16 @@ def is_set(node: Expression, scope: Scope) -> bool:
     """Whether an expression is a set of values rather than one."""
     if isinstance(node, ColumnRef):
         return scope.described(node).stype is SType.multicategorical
-    return isinstance(node, Aggregate) and node.function == "LIST_DISTINCT"
+    if not isinstance(node, Aggregate):
+        return False
+    one = node.argument if node.function in ("FIRST", "LAST") else None
+    listed = isinstance(one, ColumnRef) and is_set(one, scope)
+    return node.function == "LIST_DISTINCT" or listed
 
 
 def _element_dtype(node: Expression, scope: Scope) -> str | None:
     if isinstance(node, Aggregate) and isinstance(node.argument, ColumnRef):
-        return dtype(node.argument, scope)
+        node = node.argument
     stored = dtype(node, scope)
     return None if stored is None else stored.removesuffix("[]")
 

@@ -12,8 +12,10 @@ from benthic.errors import InputError
 from benthic.relational.database import Database
 from benthic.relational.query import PredictiveQuery, TaskType
 from benthic.relational.query.tree import Value
+from benthic.relational.schema import SType
 from benthic.relational.sql import quoted
 from benthic.relational.task.example_table import CHUNK_ROWS, ExampleTable
+from benthic.relational.task.expressions import read
 from benthic.relational.task.steps import Horizon
 
 SPLITS = ("train", "validation", "test", "now")
@@ -199,10 +201,10 @@ class Task:
         if self.db.schema.tables[table].time_col is None:
             seen = f'({seen} OR "_time" IS NULL)'
         relation = self.db.relation(table, [self.choices.column])
-        is_list = (
-            self.db.schema.tables[table].columns[self.choices.column].dtype[-2:] == "[]"
-        )
-        value = f"unnest({column})" if is_list else column
+        facts = self.db.schema.tables[table].columns[self.choices.column]
+        value = read(facts, column)
+        if facts.stype is SType.multicategorical:
+            value = f"unnest({value})"
         found = self.db.query(
             f"SELECT DISTINCT value FROM (SELECT {value} AS value FROM {relation}"
             f" WHERE {seen}) WHERE value IS NOT NULL ORDER BY value"
