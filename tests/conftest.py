@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -33,6 +33,17 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Data]:
             return load(name, split=split)
 
     return fetch
+
+
+@pytest.fixture(scope="module")
+def few_rounds() -> Iterator[None]:
+    """Engines that learn little, for tests of what is read, shown or written."""
+    engines = "benthic.relational.engines"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{engines}.search._MOST_ROUNDS", 4)
+        patch.setattr(f"{engines}.ranking._ROUNDS", 8)
+        patch.setattr(f"{engines}.member_fitting._ROUNDS", 8)
+        yield
 
 
 @pytest.fixture

@@ -15,11 +15,13 @@ from benthic.relational.database import Database
 from benthic.relational.engines import Options
 from benthic.relational.predictor import Predictor
 
+pytestmark = pytest.mark.usefixtures("few_rounds")
+
 AT = ("--anchor-time", "2025-11-01", "--num-hops", "1")
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(few_rounds, tmp_path_factory):
     """A folder that answers CHURN."""
     folder = tmp_path_factory.mktemp("saved") / "model"
     with Database.open(market_frames()) as db:

@@ -12,7 +12,11 @@ from tests.relational.market import CHURN
 from benthic.cli.stopping import stoppable, stopped
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-COMMAND = "from benthic.cli import main; main()"
+# What is started in the background may ignore SIGINT, and its children with it.
+COMMAND = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from benthic.cli import main; main()"
+)
 
 
 @pytest.mark.parametrize(

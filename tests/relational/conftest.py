@@ -1,4 +1,4 @@
-"""A real PostgreSQL server, started here and stopped after; engines that learn fast."""
+"""A real PostgreSQL server, started here and stopped after."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-
-from benthic.relational.engines import member_fitting, ranking, search
 
 PASSWORD = "deep water"
 
@@ -145,13 +143,3 @@ def start_postgres() -> Iterator[Callable[[], PostgresServer]]:
 def postgres(start_postgres: Callable[[], PostgresServer]) -> PostgresServer:
     """One server for all tests that leave it running."""
     return start_postgres()
-
-
-@pytest.fixture(scope="module")
-def few_rounds() -> Iterator[None]:
-    """For tests of what is read, whatever is learned from it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_MOST_ROUNDS", 4)
-        patch.setattr(ranking, "_ROUNDS", 8)
-        patch.setattr(member_fitting, "_ROUNDS", 8)
-        yield
