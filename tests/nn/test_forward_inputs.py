@@ -29,7 +29,7 @@ OFFERED = {"edge_weight": 1, "edge_attr": 2, "edge_type": None, "batch": 3, "x_0
         (GPSConv(2, GCNConv(2, 2)), {"edge_weight", "edge_attr", "batch"}),
         (nn.LayerNorm(2), set()),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_a_module_takes_what_it_names(conv, expected):
     assert set(taken(conv, OFFERED)) == expected
