@@ -20,6 +20,7 @@ from benthic.options import between, named
 # DuckDB, pandas and LightGBM are imported inside a command: help is instant.
 if TYPE_CHECKING:
     from benthic.relational.database import Database
+    from benthic.relational.predictions import Predictions
     from benthic.relational.predictor import Predictor
 
 _MOST_CLASSES = 6  # a column each on the screen; files have them all
@@ -78,49 +79,67 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Answer a predictive query: one prediction per entity."""
-    from benthic.relational.answer_file import check_file, records, write_answers
+    from benthic.relational.answer_file import check_file, records, to_csv
     from benthic.relational.engines.folder import check_whole_folder
 
     check_file(out, argument="--out")
     check_whole_folder(save, argument="--save")
     asked = {"num_hops": num_hops, "seed": seed, "text_encoder": text_encoder}
     unsaved: list[InputError | OutputError] = []
-    found, rows = [], 0
     with work(debug), _asked(db, overrides, model, fit_dir) as database:
         with steps("predict") as progress:
             p = _predictor(database, query, model, asked, fit_dir, progress)
             answers = p.predictions(query, anchor_time=anchor_time)
-        with _put_off(unsaved), named(folder="--save"):
+        with _put_off(unsaved, "not saved"), named(folder="--save"):
             if save is not None:
                 p.save(save, query)
                 console.print(f"saved the model in {save}")
         for note in answers.notes:
             console.print(f"note: {note}", soft_wrap=True)
-        with counted("predict", answers, answers.num_rows) as parts:
-            if out is not None:
-                rows = write_answers(out, parts, argument="--out")
-                console.print(f"wrote {rows:,} predictions to {out}")
-            else:
-                found = list(parts)
+        rows = _written(answers, out, unsaved)
+        found = _taken(answers) if rows is None else []
     document: dict[str, Any] = {"query": query, "notes": list(answers.notes)}
-    if json and out is not None:
+    if json and rows is not None:
         print_document({**document, "out": str(out), "num_rows": rows})
     elif json:
         print_document({**document, "predictions": list(records(found))})
     elif out is None:
         _show_predictions(found)
+    elif rows is None:
+        typer.echo(to_csv(found), nl=False)
     if unsaved:
         raise unsaved[0]
 
 
 @contextlib.contextmanager
-def _put_off(failures: list[InputError | OutputError]) -> Iterator[None]:
-    """What cannot be saved must not cost the answers: they are given first."""
+def _put_off(failures: list[InputError | OutputError], outcome: str) -> Iterator[None]:
+    """What cannot be written must not cost the answers: they are given first."""
     try:
         yield
     except (InputError, OutputError) as error:
-        console.print(f"not saved: {one_line(error)}", soft_wrap=True)
+        console.print(f"{outcome}: {one_line(error)}", soft_wrap=True)
         failures.append(error)
+
+
+def _written(
+    answers: Predictions, out: Path | None, unsaved: list[InputError | OutputError]
+) -> int | None:
+    """How many predictions the file holds; None if there is none."""
+    from benthic.relational.answer_file import write_answers
+
+    if out is None:
+        return None
+    with _put_off(unsaved, "not written, printed here instead"):
+        with counted("predict", answers, answers.num_rows) as parts:
+            rows = write_answers(out, parts, argument="--out")
+        console.print(f"wrote {rows:,} predictions to {out}")
+        return rows
+    return None
+
+
+def _taken(answers: Predictions) -> list[Any]:
+    with counted("predict", answers, answers.num_rows) as parts:
+        return list(parts)
 
 
 def _show_predictions(parts: list[Any], most: int = 20) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import tempfile
@@ -97,12 +98,32 @@ def _parquet(path: Path, parts: Iterable[pd.DataFrame]) -> int:
     return rows
 
 
+def to_csv(parts: Iterable[pd.DataFrame]) -> str:
+    """Frames of the same columns as the text of one CSV file.
+
+    Args:
+        parts: Frames.
+
+    Example:
+        >>> one = pd.DataFrame({"entity": [1]})
+        >>> to_csv([one, one + 1]).split()
+        ['entity', '1', '2']
+    """
+    text = io.StringIO()
+    _write_csv(text, parts)
+    return text.getvalue()
+
+
 def _csv(path: Path, parts: Iterable[pd.DataFrame]) -> int:
-    rows = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        for part in parts:
-            _flat(part).to_csv(file, index=False, header=rows == 0)
-            rows += len(part)
+        return _write_csv(file, parts)
+
+
+def _write_csv(file: io.TextIOBase, parts: Iterable[pd.DataFrame]) -> int:
+    rows = 0
+    for part in parts:
+        _flat(part).to_csv(file, index=False, header=rows == 0)
+        rows += len(part)
     return rows
 
 
