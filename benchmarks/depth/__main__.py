@@ -1,7 +1,8 @@
 """Accuracy by depth: ``python -m benchmarks.depth [ROW …] [--graph cora]``.
 
 Every finished cell (row, graph, depth) is one line of ``results/cells.jsonl``, written
-as it ends: an interrupted run goes on where it stopped, and a torn line is run again.
+as it ends: an interrupted run goes on where it stopped, a torn line is run again, and
+a cell of fewer seeds than its row now wants is given the others.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ def finished() -> dict[tuple[str, str, int], dict[str, Any]]:
     return cells
 
 
-def run(name: str, row: Row, graph: str, depth: int) -> dict[str, Any]:
-    """Trains all seeds of a cell and reads their last hidden layer."""
-    seeds = list(row.seeds_at(depth))
+def run(
+    name: str, row: Row, graph: str, depth: int, seeds: list[int]
+) -> dict[str, Any]:
+    """Trains seeds of a cell and reads their last hidden layer."""
     protocol = row.protocol_of(graph)
     start = time.process_time()
     models, runs = [], []
@@ -70,6 +72,13 @@ def run(name: str, row: Row, graph: str, depth: int) -> dict[str, Any]:
             if isinstance(value, int | float | None)
         },
     }
+
+
+def joined(cell: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """One cell of the seeds of both."""
+    lists = {key: cell[key] + more[key] for key in more if isinstance(more[key], list)}
+    seconds = round(cell["cpu_seconds"] + more["cpu_seconds"], 1)
+    return {**more, **lists, "cpu_seconds": seconds}
 
 
 @torch.no_grad()
@@ -118,9 +127,13 @@ def main() -> None:
         row = ROWS[name]
         for graph in graphs_of(row, chosen.graph, is_named=bool(chosen.rows)):
             for depth in row.depths:
-                if depth > chosen.max_depth or (name, graph, depth) in finished():
+                earlier = finished().get((name, graph, depth))
+                done = earlier["seeds"] if earlier else []
+                seeds = [seed for seed in row.seeds_at(depth) if seed not in done]
+                if depth > chosen.max_depth or not seeds:
                     continue
-                cell = run(name, row, graph, depth)
+                cell = run(name, row, graph, depth, seeds)
+                cell = joined(earlier, cell) if earlier else cell
                 with CELLS.open("a") as file:
                     file.write(json.dumps(cell) + "\n")
                     file.flush()

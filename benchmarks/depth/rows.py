@@ -231,7 +231,7 @@ ROWS: dict[str, Row] = {
         },
         parts={"citeseer": {"alpha": 0.2}},
         scale=10.0,
-        seeds=(10, 3),
+        seeds=(10, 10),
         graphs=GRAPHS,
     ),
     "none": Row(plain("gcn"), graphs=GRAPHS),
