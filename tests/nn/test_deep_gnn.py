@@ -141,6 +141,32 @@ def test_every_norm_trains_at_depth_16(norm):
 
 
 @pytest.mark.parametrize(
+    "norm",
+    [BatchNorm, DiffGroupNorm, nn.LayerNorm, nn.BatchNorm1d, LayerNorm, PairNorm],
+)
+def test_graphs_of_a_batch_are_told_to_norms_that_ask_for_them(norm):
+    model = deep(2, norm=norm)
+    assert (
+        model(X, EDGES, batch=torch.zeros(len(X), dtype=torch.int64)).isfinite().all()
+    )
+
+
+def test_two_stacks_do_not_share_the_mode_of_a_drop():
+    drop = DropEdge(0.5)
+    first, second = deep(2, drop=drop), deep(2, drop=drop)
+    first.eval()
+    assert [len(model.edge_drops) for model in (first, second)] == [1, 1]
+    assert second.edge_drops[0].training
+    assert not first.edge_drops[0].training
+
+
+def test_a_drop_of_edges_asks_for_edges_and_not_for_a_matrix():
+    adjacency = torch.eye(len(X)).to_sparse()
+    with pytest.raises(InputError, match=r"edge_index: found a sparse .*; give edges"):
+        deep(2, drop=DropEdge(0.5))(X, adjacency)
+
+
+@pytest.mark.parametrize(
     "drop",
     [
         DropEdge(0.3),
@@ -336,7 +362,7 @@ def test_copies_compute_the_same(clone):
         ({"in_channels": 0}, "in_channels: found 0; give a width"),
         ({"hidden_channels": 0}, "hidden_channels: found 0; give a width"),
         ({"out_channels": -2}, "out_channels: found -2; give a width"),
-        ({"dropout": 1.5}, "dropout: found 1.5; give a share"),
+        ({"dropout": 1.5}, "dropout: found 1.5; give a number, from 0 to 1"),
         ({"norm": "layer"}, "norm: found 'layer'"),
         ({"drop": nn.Dropout(0.5)}, "drop: found Dropout"),
         ({"jump": "mean"}, "jump: found 'mean'; give 'max', 'cat', 'lstm' or None"),

@@ -226,8 +226,8 @@ def test_a_share_of_the_first_state_beyond_one_is_refused(alpha):
         InitialResidual(alpha)
 
 
-@pytest.mark.parametrize("p", [0.0, -1.0, math.nan])
-def test_an_exponent_not_above_zero_is_refused(p):
+@pytest.mark.parametrize("p", [0.9, 0.0, -1.0, math.nan])
+def test_an_exponent_whose_slope_is_infinite_where_neighbors_agree_is_refused(p):
     with pytest.raises(InputError, match="p: found"):
         GradientGating(p)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torch_geometric.nn import JumpingKnowledge, MessagePassing
@@ -17,12 +18,13 @@ from benthic.errors import InputError
 from benthic.nn.acceleration import accelerate
 from benthic.nn.drop import DropMessage, DropNode, EdgeDrop
 from benthic.nn.dropout import FastDropout, relu_dropout
-from benthic.nn.forward_inputs import convolve, refuse_untaken
+from benthic.nn.forward_inputs import convolve, refuse_untaken, taken
 from benthic.nn.freed_memory import return_freed_memory
 from benthic.nn.identity_map import IdentityMap
 from benthic.nn.norm import make_norm
 from benthic.nn.residual import DenseResidual, Skip
 from benthic.nn.sparse_input import InputLinear
+from benthic.ranges import number
 
 __all__ = ["DeepGNN"]
 
@@ -62,7 +64,7 @@ class DeepGNN(nn.Module):
         residual: A skip, copied for each layer, or a class that takes the width.
         identity_map: Keeps the weights of deep layers near the identity.
         norm: What :func:`~benthic.nn.norm.make_norm` takes.
-        drop: Random drops of edges, nodes or messages, one or several.
+        drop: Random drops of edges, nodes or messages, one or several, copied.
         propagation: Spreads the result over the graph: ``APPNP``, or any module of
             ``(x, edge_index, edge_weight)``.
         jump: ``"max"``, ``"cat"`` or ``"lstm"`` of all states before the last map,
@@ -104,8 +106,7 @@ class DeepGNN(nn.Module):
         super().__init__()
         _check_widths(in_channels, hidden_channels, out_channels)
         _check_depth(num_layers, propagation, jump)
-        if not 0 <= dropout <= 1:
-            raise InputError("dropout", str(dropout), "give a share from 0 to 1")
+        number("dropout", dropout, 0, 1)
         width = hidden_channels
         self.lin_in = InputLinear(in_channels, width, dropout)
         self.convs = nn.ModuleList(_conv(conv, width) for _ in range(num_layers))
@@ -162,6 +163,9 @@ class DeepGNN(nn.Module):
         }
         edges = {name: value for name, value in inputs.items() if value is not None}
         refuse_untaken(self.convs, edges)
+        if self.edge_drops and edge_index.layout != torch.strided:
+            found = f"a sparse adjacency beside {self.edge_drops[0]}"
+            raise InputError("edge_index", found, "give edges, [2, E]")
         for drop in self.edge_drops:
             keep = drop(edge_index, x.size(0))
             if not keep.all():
@@ -229,7 +233,7 @@ class DeepGNN(nn.Module):
         if not self.norms:
             return x
         norm = self.norms[layer]
-        out: Tensor = norm(x) if batch is None else norm(x, batch)
+        out: Tensor = norm(x, **taken(norm, {"batch": batch}))
         return out
 
     def _last_state(self, states: list[Tensor], batch: Tensor | None) -> Tensor:
@@ -364,7 +368,7 @@ class _DropHook:
 def _sorted_drops(
     drop: nn.Module | Iterable[nn.Module],
 ) -> tuple[nn.ModuleList, nn.ModuleList, nn.ModuleList]:
-    drops = [drop] if isinstance(drop, nn.Module) else list(drop)
+    drops = list(drop) if isinstance(drop, Iterable) else [drop]
     kinds = (EdgeDrop, DropNode, DropMessage)
     for one in drops:
         if not isinstance(one, kinds):
@@ -372,6 +376,7 @@ def _sorted_drops(
                 "drop", repr(one), "give DropEdge, DropPath, DropNode or DropMessage"
             )
     edge, node, message = (
-        nn.ModuleList(one for one in drops if isinstance(one, kind)) for kind in kinds
+        nn.ModuleList(copy.deepcopy(one) for one in drops if isinstance(one, kind))
+        for kind in kinds
     )
     return edge, node, message

@@ -12,7 +12,7 @@ from torch_geometric.nn.attention import PerformerAttention
 from benthic.errors import InputError
 from benthic.nn.encoding import Encoding
 from benthic.nn.forward_inputs import taken
-from benthic.ranges import number
+from benthic.ranges import number, whole_number
 
 __all__ = ["GlobalAttention", "GraphTransformer", "GraphTransformerLayer", "performer"]
 
@@ -262,8 +262,7 @@ class GraphTransformer(nn.Module):
         encoding: Encoding | None = None,
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise InputError("num_layers", str(num_layers), "give a depth of 1 or more")
+        whole_number("num_layers", num_layers, 1, remedy="give a depth of 1 or more")
         if encoding is not None and encoding.out_channels != hidden_channels:
             raise InputError(
                 "encoding",

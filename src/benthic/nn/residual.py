@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import JumpingKnowledge
 from torch_geometric.utils import is_torch_sparse_tensor, scatter, to_edge_index
 
-from benthic.ranges import ABOVE_ZERO, number, whole_number
+from benthic.ranges import number, whole_number
 
 __all__ = [
     "AntiSymmetric",
@@ -182,10 +182,11 @@ class GradientGating(Skip):
     :math:`h_j` to compare with.
 
     Args:
-        p: Exponent, above 0.
+        p: Exponent, 1 or more: below 1 the slope of :math:`|h_j - h_i|^p` is infinite
+            where neighbors agree.
 
     Raises:
-        InputError: If ``p`` is not above 0.
+        InputError: If ``p`` is below 1.
         ValueError: If it is called without a graph.
 
     Example:
@@ -199,7 +200,7 @@ class GradientGating(Skip):
 
     def __init__(self, p: float = 2.0) -> None:
         super().__init__()
-        self.p = number("p", p, ABOVE_ZERO, remedy="give an exponent above 0")
+        self.p = number("p", p, 1, remedy="give an exponent of 1 or more")
 
     def forward(
         self, h: Tensor, states: Sequence[Tensor], edge_index: Tensor | None = None
