@@ -209,6 +209,21 @@ def test_the_module_is_torchs_dropout_to_whoever_asks():
     assert (module.train()(x) == 0).any()
 
 
+def test_in_place_it_writes_to_what_it_is_given():
+    module = FastDropout(0.5)
+    module.inplace = True
+    x = torch.ones(1000)
+    assert module(x) is x
+    assert set(x.tolist()) == {0, 2}
+
+
+def test_in_place_after_a_relu_it_drops_once():
+    act, drop = pair()
+    drop.inplace = True
+    out = drop(act(torch.ones(100_000)))
+    assert float((out == 0).float().mean()) == pytest.approx(0.5, abs=0.02)
+
+
 def pair(p=0.5):
     drop = FastDropout(p)
     return ReLUBeforeDropout(drop), drop

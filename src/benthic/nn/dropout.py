@@ -224,6 +224,8 @@ def _scale(threshold: int) -> float:
 class FastDropout(nn.Dropout):
     """:func:`dropout` as a module, in place of ``torch.nn.Dropout``.
 
+    One that works in place (``inplace=True``) does it torch's way.
+
     Args:
         p: Share to drop, 0 … 1.
 
@@ -248,6 +250,8 @@ class FastDropout(nn.Dropout):
         """
         if hasattr(input, _DROPPED):
             return input
+        if self.inplace:
+            return super().forward(input)
         return dropout(input, self.p, self.training)
 
 
