@@ -247,6 +247,16 @@ def test_a_graph_made_in_inference_mode_is_dropped_too():
         assert 0 < DropEdge(0.5)(edge_index, 40).sum() < edge_index.size(1)
 
 
+def test_an_edit_of_a_graph_made_in_inference_mode_is_seen():
+    with torch.inference_mode():
+        edge_index = torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2]])
+        DropEdge(0.5)(edge_index, 4)
+        edge_index.copy_(torch.tensor([[0, 2, 1, 3], [1, 3, 0, 2]]))
+        for _ in range(20):
+            kept = DropEdge(0.5)(edge_index, 4).tolist()
+            assert kept[:2] == kept[2:]
+
+
 def test_drop_edge_slows_the_convergence_of_smoothing():
     edge_index, drop = some_graph(), DropEdge(0.6)
     graph = propagation(edge_index, 40)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 
+from benthic.errors import InputError
 from benthic.nn.propagation import Adjacency, GraphCache, compressed, propagate
 
 
@@ -214,7 +215,36 @@ def test_a_dead_cache_is_not_called_back():
     del graph
 
 
-def test_tensors_of_inference_mode_are_taken():
+def test_nothing_is_kept_of_tensors_of_inference_mode_whose_writes_are_not_counted():
+    cache, make = GraphCache(), Counter()
     with torch.inference_mode():
-        graph = torch.tensor([[0, 1], [1, 0]])
-        assert GraphCache().get(graph, None, "a", Counter()) == 1
+        weight = torch.ones(2)
+        for expected in (1, 2):
+            assert cache.get(torch.tensor([[0], [1]]), None, "a", make) == expected
+    assert cache.get(torch.tensor([[0], [1]]), weight, "a", make) == 3
+    assert len(cache._entries) == 0
+
+
+def test_what_an_inference_pass_leaves_behind_can_be_trained_with(graph):
+    cache = GraphCache()
+    with torch.inference_mode():
+        made = cache.get(graph, None, "a", lambda: torch.ones(2) * 2)
+    assert not made.is_inference()
+    assert not made.requires_grad
+
+
+def test_a_gradient_taken_under_inference_mode_leaves_a_matrix_to_train_with():
+    adjacency = Adjacency(*random_graph(5, 5, 12), (5, 5))
+    x = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
+    out = propagate(adjacency, x).sum()
+    with torch.inference_mode():
+        torch.autograd.grad(out, x)
+    assert not adjacency.transposed.is_inference()
+    assert gradgradcheck(lambda x: propagate(adjacency, x).square(), x)
+
+
+@pytest.mark.parametrize("edge", [(-1, 0), (4, 0), (1000, 0), (0, -1), (0, 3)])
+def test_an_edge_of_a_node_that_is_not_there_is_refused(edge):
+    edge_index = torch.tensor([[0, 3, edge[0]], [2, 0, edge[1]]])
+    with pytest.raises(InputError, match="other than 4 sources and 3 targets"):
+        Adjacency(edge_index, torch.ones(3), (3, 4))

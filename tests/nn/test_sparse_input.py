@@ -110,6 +110,14 @@ def test_features_written_to_in_place_are_read_anew(layer):
     torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias))
 
 
+def test_features_of_inference_mode_may_be_written_to_as_well(layer):
+    with torch.inference_mode():
+        x = words()
+        for _ in range(2):
+            torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias))
+            x[0, 0] = 7
+
+
 def test_a_batch_of_weights_is_its_members_with_streams_and_gradients():
     x = words()
     weight = torch.randn(3, 5, 40, dtype=torch.float64, requires_grad=True)

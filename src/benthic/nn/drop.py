@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.weak import WeakTensorKeyDictionary
 from torch_geometric.utils import cumsum
 
 from benthic.nn.dropout import dropout
+from benthic.nn.propagation import GraphCache
 from benthic.nn.residual import Skip
 from benthic.ranges import number, whole_number
 from benthic.typing import EdgeIndex, Mask
@@ -24,8 +24,6 @@ __all__ = [
     "EdgeDrop",
     "SkipNode",
 ]
-
-_Found = TypeVar("_Found")
 
 
 class EdgeDrop(nn.Module, ABC):
@@ -90,7 +88,7 @@ class DropEdge(EdgeDrop):
             return _keep_all(edge_index)
         if not self.undirected:
             return _draw(edge_index.size(1), edge_index) >= self.p
-        edges = _remember(_EDGES, edge_index, _find_undirected)
+        edges = _undirected(edge_index)
         return (_draw(edges.total, edge_index) >= self.p)[edges.of]
 
     def extra_repr(self) -> str:
@@ -150,14 +148,16 @@ class DropPath(EdgeDrop):
             return _keep_all(edge_index)
         walked = self._walk(edge_index, num_nodes)
         if self.undirected:
-            edges = _remember(_EDGES, edge_index, _find_undirected)
+            edges = _undirected(edge_index)
             either = walked.new_zeros(edges.total).index_add(0, edges.of, walked)
             walked = either[edges.of]
         return walked == 0
 
     def _walk(self, edge_index: Tensor, num_nodes: int) -> Tensor:
         """How often walks go along each edge."""
-        leaving = _remember(_LEAVING, edge_index, _find_leaving)
+        leaving: _Leaving = _GRAPHS.get(
+            edge_index, None, "leaving", lambda: _find_leaving(edge_index)
+        )
         # Nodes behind the last that has an edge cannot walk.
         begins = (_draw(num_nodes, edge_index) < self.p)[: len(leaving.degree)]
         # All nodes take each step, so that the shapes are the same in every draw.
@@ -329,22 +329,14 @@ class _Leaving(NamedTuple):
     degree: Tensor  # how many leave a node, [N]
 
 
-# By the tensor itself and as long as it lives: one look serves all layers and steps.
-_EDGES = WeakTensorKeyDictionary()
-_LEAVING = WeakTensorKeyDictionary()
+# One look serves all layers and steps, and the edge types of a large schema.
+_GRAPHS = GraphCache(capacity=64)
 
 
-def _remember(
-    memory: WeakTensorKeyDictionary,
-    edge_index: Tensor,
-    find: Callable[[Tensor], _Found],
-) -> _Found:
-    """What was found for this very tensor, unless it was edited in place since."""
-    version = 0 if edge_index.is_inference() else edge_index._version
-    known = memory.get(edge_index)
-    if known is None or known[0] != version:
-        known = memory[edge_index] = (version, find(edge_index))
-    found: _Found = known[1]
+def _undirected(edge_index: Tensor) -> _Undirected:
+    found: _Undirected = _GRAPHS.get(
+        edge_index, None, "undirected", lambda: _find_undirected(edge_index)
+    )
     return found
 
 

@@ -12,7 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Adjacency", "GraphCache", "compressed", "has_product", "propagate"]
+from benthic.errors import InputError
+
+__all__ = [
+    "Adjacency",
+    "GraphCache",
+    "compressed",
+    "has_product",
+    "joins_rows",
+    "propagate",
+]
 
 
 class Adjacency:
@@ -29,6 +38,9 @@ class Adjacency:
         edge_weight: Weight of each edge, ``[E]``.
         size: Numbers of targets and of sources.
 
+    Raises:
+        InputError: If an edge comes from, or goes to, a node that is not there.
+
     Example:
         >>> edge_index = torch.tensor([[0, 1], [1, 2]])
         >>> Adjacency(edge_index, torch.ones(2), (3, 3)).matrix.to_dense()
@@ -40,9 +52,17 @@ class Adjacency:
     def __init__(
         self, edge_index: Tensor, edge_weight: Tensor, size: tuple[int, int]
     ) -> None:
+        if not joins_rows(edge_index, size):
+            targets, sources = size
+            raise InputError(
+                "edge_index",
+                f"nodes other than {sources} sources and {targets} targets",
+                "number the nodes of each side from 0",
+            )
         self.matrix = _compress(edge_index.flip(0), edge_weight.detach(), size)
 
     @functools.cached_property
+    @torch.inference_mode(False)  # it stays for passes that train
     def transposed(self) -> Tensor:
         """The matrix with sources as rows, compressed in its turn."""
         entries = self.matrix.to_sparse_coo()
@@ -50,6 +70,23 @@ class Adjacency:
         return _compress(
             entries.indices().flip(0), entries.values(), (num_sources, num_targets)
         )
+
+
+def joins_rows(edge_index: Tensor, size: tuple[int, int]) -> bool:
+    """Whether all edges join nodes that are there: torch's products do not look.
+
+    Args:
+        edge_index: Edges from source to target, ``[2, E]``.
+        size: Numbers of targets and of sources.
+
+    Example:
+        >>> joins_rows(torch.tensor([[0, 3], [1, 2]]), size=(3, 4))
+        True
+        >>> joins_rows(torch.tensor([[0, 3], [1, 2]]), size=(4, 3))
+        False
+    """
+    ends = edge_index.new_tensor(size).flip(0).unsqueeze(1)  # [2, 1]
+    return bool(((edge_index >= 0) & (edge_index < ends)).all())
 
 
 def _compress(index: Tensor, value: Tensor, size: tuple[int, int]) -> Tensor:
@@ -186,7 +223,8 @@ class GraphCache:
     The trap is a write that torch does not count: through ``tensor.data``, or through
     the NumPy array that shares the memory. It is not seen, since seeing it would take a
     copy of the graph and a look at all of it in every layer. Write to the tensor
-    itself, as in ``edge_weight.mul_(2)``, or make a new one.
+    itself, as in ``edge_weight.mul_(2)``, or make a new one. Of tensors that were made
+    under ``torch.inference_mode`` torch counts no writes at all: nothing is kept.
 
     Args:
         capacity: Graphs (and flavors of them) to remember.
@@ -210,7 +248,7 @@ class GraphCache:
         flavor: Any,
         make: Callable[[], Any],
     ) -> Any:
-        """What ``make`` returned for this graph and flavor, made once.
+        """What ``make`` returned for this graph and flavor, made once, as a constant.
 
         Args:
             edge_index: Identity of the graph.
@@ -219,13 +257,17 @@ class GraphCache:
             make: Makes it.
         """
         tensors = [t for t in (edge_index, edge_weight) if t is not None]
-        key = (*((id(t), _version(t)) for t in tensors), flavor)
+        if any(t.is_inference() for t in tensors):
+            return make()
+        key = (*((id(t), t._version) for t in tensors), flavor)
         references, made = self._entries.pop(key, ((), None))
         if not references or any(
             reference() is not tensor
             for reference, tensor in zip(references, tensors, strict=True)
         ):
-            made = make()
+            # It outlives an inference pass, whose tensors no training may meet.
+            with torch.inference_mode(False), torch.no_grad():
+                made = make()
             references = tuple(weakref.ref(t, self._forget(key)) for t in tensors)
         self._entries[key] = (references, made)
         if len(self._entries) > self.capacity:
@@ -248,8 +290,3 @@ class GraphCache:
 
     def __reduce__(self) -> tuple[type[GraphCache], tuple[int]]:
         return GraphCache, (self.capacity,)
-
-
-def _version(tensor: Tensor) -> int:
-    # Inference tensors do not count their changes, and may not be changed.
-    return 0 if tensor.is_inference() else tensor._version

@@ -99,6 +99,7 @@ def _is_constant(x: Tensor) -> bool:
         and has_product(x)
         and x.layout == torch.strided
         and not x.requires_grad
+        and not x.is_inference()
         and not torch._C._functorch.is_functorch_wrapped_tensor(x)
     )
 
