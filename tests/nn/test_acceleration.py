@@ -428,3 +428,66 @@ def test_bipartite_states_are_refused_by_gcn_in_pygs_words():
     fast = accelerate(GCNConv(4, 4))
     with pytest.raises(ValueError, match="does not support bipartite"):
         fast((torch.ones(5, 4), torch.ones(5, 4)), EDGES)
+
+
+FAST = ["gcn", "gcn2", "appnp", "appnp, not normalized", "graph", "sage", "gin"]
+
+
+@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("edge", [(-1, 0), (5, 0), (1005, 0), (0, -1), (0, 5)])
+def test_node_numbers_that_pyg_refuses_are_refused_in_its_words(name, edge):
+    edges = torch.cat([EDGES, torch.tensor(edge).unsqueeze(1)], dim=1)
+    plain, fast = twins(LAYERS[name])
+    errors = []
+    for model in (plain, fast, fast):  # the second time from the cache
+        with pytest.raises((IndexError, RuntimeError, ValueError)) as error:
+            passes(model, edges)
+        errors.append((error.type, str(error.value)))
+    assert errors == errors[:1] * 3
+
+
+def test_edges_between_two_node_types_the_wrong_way_round_are_refused():
+    fast = accelerate(SAGEConv((4, 3), 6))
+    both = torch.randn(5, 4), torch.randn(3, 3)
+    with pytest.raises(ValueError, match="dim_size"):
+        fast(both, torch.tensor([[2, 0], [0, 4]]))
+
+
+@pytest.mark.parametrize("name", ["gcn", "appnp", "graph", "sage", "gin"])
+def test_states_of_three_dimensions_are_taken_as_before(name):
+    plain, fast = twins(LAYERS[name])
+    for steps in (2, 5, 9):  # fewer than nodes, as many, and more
+        x = torch.randn(steps, 5, 4).double()
+        torch.testing.assert_close(fast(x, EDGES), plain(x, EDGES))
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_an_inference_pass_before_training_does_not_hinder_it(name):
+    plain, fast = twins(LAYERS[name])
+    x = torch.ones(5, 4).double()
+    with torch.inference_mode():
+        torch.testing.assert_close(fast(x, EDGES), plain(x, EDGES))
+    torch.testing.assert_close(passes(fast, EDGES), passes(plain, EDGES))
+
+
+@pytest.mark.parametrize("name", ["gcn", "gcn2", "appnp", "graph"])
+def test_edits_of_a_graph_made_under_inference_mode_are_seen(name, products):
+    plain, fast = twins(LAYERS[name])
+    with torch.inference_mode():
+        x, edges, weight = torch.randn(5, 4).double(), EDGES.clone(), WEIGHT.clone()
+        for _ in range(2):
+            torch.testing.assert_close(fast(x, edges), plain(x, edges))
+            expected = plain(x, EDGES, weight)
+            torch.testing.assert_close(fast(x, EDGES, weight), expected)
+            edges[0, 0] = 4
+            weight.mul_(torch.arange(9))
+    assert products == []  # a matrix for one product would take longer than PyG
+
+
+def test_dropout_in_place_stays_in_place():
+    model = accelerate(nn.Sequential(nn.Dropout(0.9, inplace=True)))
+    x = torch.ones(10_000)
+    model[0](x)
+    assert float((x == 0).float().mean()) == pytest.approx(0.9, abs=0.02)
+    model.eval()[0](x)
+    assert x.max() == pytest.approx(10)

@@ -14,7 +14,13 @@ from torch_geometric.utils import degree
 
 from benthic.nn.dropout import FastDropout, ReLUBeforeDropout
 from benthic.nn.page_rank import page_rank
-from benthic.nn.propagation import Adjacency, GraphCache, has_product, propagate
+from benthic.nn.propagation import (
+    Adjacency,
+    GraphCache,
+    has_product,
+    joins_rows,
+    propagate,
+)
 from benthic.nn.sparse_input import map_features
 
 __all__ = ["accelerate"]
@@ -28,9 +34,11 @@ def accelerate(model: nn.Module) -> nn.Module:
     matrix product, up to 7 times faster than gathering and scattering messages
     (``benchmarks/propagation.py``). Outputs are the same to rounding; parameters, names
     and hooks stay. Where the plain way is needed (a sparse ``edge_index``, weights with
-    gradients, hooks on messages, an explainer, half precision, autocast) a layer takes
-    it by itself. A graph that is written to behind torch's back (``edge_weight.data``)
-    is taken for the same graph; see :class:`~benthic.nn.propagation.GraphCache`.
+    gradients, hooks on messages, an explainer, half precision, autocast, states of
+    three dimensions, edges made under ``torch.inference_mode``, node numbers that PyG
+    refuses) a layer takes it by itself. A graph that is written to behind torch's back
+    (``edge_weight.data``) is taken for the same graph; see
+    :class:`~benthic.nn.propagation.GraphCache`.
 
     Args:
         model: Any module; its layers of exactly these classes change their class.
@@ -74,8 +82,8 @@ def _propagate(
 ) -> Tensor:
     """``MessagePassing.propagate`` as a matrix product, where it is one."""
     x, edge_weight = arguments["x"], arguments.get("edge_weight")
-    source = x[0] if isinstance(x, tuple) else x
-    if not _is_product(conv, edge_index, edge_weight, source):
+    adjacency = _adjacency(conv, edge_index, edge_weight, x, size)
+    if adjacency is None:
         parent: Any = super(type(conv), conv)
         plain = parent.propagate
         if conv.explain:
@@ -83,30 +91,41 @@ def _propagate(
             plain = getattr(parent, "_orig_propagate", plain)
         unknown: Tensor = plain(edge_index, size=size, **arguments)
         return unknown
-    num_targets = _num_targets(x, size)
-    shape = (num_targets, source.size(0))
-    return propagate(_adjacency(conv, edge_index, edge_weight, source, shape), source)
+    return propagate(adjacency, _source(x))
 
 
 def _adjacency(
     conv: Any,
-    edge_index: Tensor,
-    edge_weight: Tensor | None,
-    x: Tensor,
-    shape: tuple[int, int],
-) -> Adjacency:
-    def make() -> Adjacency:
+    edge_index: Any,
+    edge_weight: Any,
+    x: Any,
+    size: tuple[int | None, int | None] | None = None,
+) -> Adjacency | None:
+    """The graph as a matrix, where a product with it is all that is asked for."""
+    source = _source(x)
+    if not _is_product(conv, edge_index, edge_weight, source):
+        return None
+    shape = (_num_targets(x, size), source.size(0))
+
+    def make() -> Adjacency | None:
+        if not joins_rows(edge_index, shape):
+            return None  # PyG says what is wrong
         weight = edge_weight
         if weight is None:
-            weight = torch.ones(edge_index.size(1), dtype=x.dtype, device=x.device)
+            number, kind = edge_index.size(1), source.dtype
+            weight = torch.ones(number, dtype=kind, device=edge_index.device)
         if conv.aggr == "mean":
             count = degree(edge_index[1], shape[0], dtype=weight.dtype)
             weight = weight / count[edge_index[1]]
-        return Adjacency(edge_index, weight.to(x.dtype), shape)
+        return Adjacency(edge_index, weight.to(source.dtype), shape)
 
-    flavor = (conv.aggr, shape, x.dtype)
-    adjacency: Adjacency = conv.graphs.get(edge_index, edge_weight, flavor, make)
+    flavor = (conv.aggr, shape, source.dtype)
+    adjacency: Adjacency | None = conv.graphs.get(edge_index, edge_weight, flavor, make)
     return adjacency
+
+
+def _source(x: Any) -> Any:
+    return x[0] if isinstance(x, tuple) else x
 
 
 def _num_targets(x: Any, size: tuple[int | None, int | None] | None) -> int:
@@ -129,15 +148,23 @@ _HOOKS = (
 def _is_product(conv: Any, edge_index: Any, edge_weight: Any, x: Any) -> bool:
     """Whether nothing but a plain weighted sum of rows is asked for."""
     return (
-        type(edge_index) is Tensor
-        and edge_index.layout == torch.strided
+        _is_known(edge_index, edge_weight)
         and x.dim() == 2
         and has_product(x)
         and conv.aggr in ("add", "sum", "mean")
-        and (edge_weight is None or _is_constant(edge_weight))
         and not conv.explain
         and conv.decomposed_layers == 1
         and not any(getattr(conv, hooks) for hooks in _HOOKS)
+    )
+
+
+def _is_known(edge_index: Any, edge_weight: Any) -> bool:
+    """Whether this is a list of edges with constant weights that a cache can keep."""
+    return (
+        type(edge_index) is Tensor
+        and edge_index.layout == torch.strided
+        and not edge_index.is_inference()
+        and (edge_weight is None or _is_constant(edge_weight))
     )
 
 
@@ -145,6 +172,7 @@ def _is_constant(edge_weight: Any) -> bool:
     return (
         isinstance(edge_weight, Tensor)
         and not edge_weight.requires_grad
+        and not edge_weight.is_inference()
         and edge_weight.dim() == 1
     )
 
@@ -174,18 +202,16 @@ def _normalized(
         conv.cached
         or not getattr(conv, "normalize", True)
         or not isinstance(x, Tensor)
-        or type(edge_index) is not Tensor
-        or edge_index.layout != torch.strided
-        or not (edge_weight is None or _is_constant(edge_weight))
+        or not _is_known(edge_index, edge_weight)
     ):
         return None
-    improved = getattr(conv, "improved", False)
+    improved, num_nodes = getattr(conv, "improved", False), x.size(conv.node_dim)
 
     def make() -> tuple[Tensor, Tensor]:
         normalized: tuple[Tensor, Tensor] = gcn_conv.gcn_norm(
             edge_index,
             edge_weight,
-            x.size(0),
+            num_nodes,
             improved,
             conv.add_self_loops,
             conv.flow,
@@ -193,7 +219,7 @@ def _normalized(
         )
         return normalized
 
-    flavor = ("gcn_norm", x.size(0), x.dtype, conv.add_self_loops, improved)
+    flavor = ("gcn_norm", num_nodes, x.dtype, conv.add_self_loops, improved)
     made: tuple[Tensor, Tensor] = conv.graphs.get(edge_index, edge_weight, flavor, make)
     return made
 
@@ -232,10 +258,11 @@ class CachedAPPNP(APPNP):
         self, x: Tensor, edge_index: Any, edge_weight: Tensor | None = None
     ) -> Tensor:
         normalized = _normalized(self, x, edge_index, edge_weight)
-        if normalized is None or self.dropout or not _is_product(self, *normalized, x):
+        adjacency = None
+        if normalized is not None and not self.dropout:
+            adjacency = _adjacency(self, *normalized, x)
+        if adjacency is None:
             return _forward(self, x, edge_index, edge_weight)
-        shape = (x.size(0), x.size(0))
-        adjacency = _adjacency(self, *normalized, x, shape)
         return page_rank(adjacency, x, self.K, self.alpha)
 
 
