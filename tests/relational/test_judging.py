@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 from sklearn.metrics import mean_absolute_error, roc_auc_score
-from tests.relational.market import CHANNEL, CHURN, SPEND, market_frames
+from tests.relational.market import CHANNEL, CHURN, NEXT, SPEND, market_frames
 
 from benthic.errors import InputError
 from benthic.relational.database import Database
@@ -71,6 +71,17 @@ def test_a_class_is_judged_beside_the_commonest(db):
 
     assert set(found.metrics) >= {"accuracy", "macro_f1"}
     assert set(found.baselines) >= {"global_mean", "entity_mean"}
+
+
+def test_a_set_is_judged_beside_the_shares_of_the_past(db):
+    query = NEXT.replace("RANK TOP 3", "CLASSIFY")
+    found = judge(task(db, query, 1), QUICK, num_resamples=2)
+
+    assert set(found.metrics) == {"macro_auroc", "micro_f1"}
+    assert len(found.baselines) == 3
+    assert not found.to_frame().isna().any(axis=None)
+    assert found.baselines["popularity"]["macro_auroc"] == 0.5
+    assert found.baselines["past_visit"]["macro_auroc"] > 0.7
 
 
 def test_frozen_predictions_do_not_see_what_came_after_the_first_anchor(db):

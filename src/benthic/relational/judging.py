@@ -19,6 +19,7 @@ from benthic.relational.evaluation import (
     Interval,
     baseline_predictions,
     label_scale,
+    said_classes,
     score,
     score_intervals,
     split_by_time,
@@ -153,7 +154,8 @@ def judge(
         seconds += fitted.engine.predict_seconds
         reports.append(fitted.report)
         said.append(pd.concat([test, found], axis=1))
-        others.append(_baselines(task, train, validation, test))
+        known = pd.concat([train, validation], ignore_index=True)
+        others.append(_baselines(task, known, test, said_classes(found)))
     predictions = pd.concat(said, ignore_index=True)
     kind = str(task.task_type)
     scale = math.nan
@@ -231,15 +233,11 @@ def _frozen(examples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _baselines(
-    task: Task, train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame
+    task: Task, known: pd.DataFrame, test: pd.DataFrame, classes: list[str]
 ) -> dict[str, pd.DataFrame]:
-    known = pd.concat([train, validation], ignore_index=True)
     history = label_history(known, Target.of(task))
     if "frame" in known:
         history = history.assign(frame=0)
-    classes = []
-    if str(task.task_type) == "multiclass":
-        classes = sorted(known["label"].unique().tolist(), key=str)
     return baseline_predictions(
         str(task.task_type),
         history,

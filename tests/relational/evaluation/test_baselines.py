@@ -97,3 +97,22 @@ def test_classes_get_the_shares_of_the_past():
         found["entity_mean"].filter(like="prob").to_numpy().tolist() == [[0.5] * 2] * 2
     )
     assert found["last_value"].prediction.to_list() == ["y", "x"]
+
+
+def test_values_of_sets_get_the_shares_of_the_past_beside_the_lists():
+    past = pd.DataFrame(
+        {
+            "entity": [1, 1, 2],
+            "observed_at": at([0, 1, 1]),
+            "label": [[7, 8], [8], []],
+        }
+    )
+    asked = pd.DataFrame({"entity": [1, 2, 3], "anchor_time": at([5, 5, -1])})
+    found = baseline_predictions("multilabel", past, asked, k=1, classes=["7", "8"])
+    shares = {name: said.filter(like="prob").to_numpy() for name, said in found.items()}
+    everybody, own = [1 / 3, 2 / 3], [0.5, 1.0]
+    assert np.allclose(shares["popularity"], [everybody, everybody, [0, 0]])
+    assert np.allclose(shares["past_visit"], [own, [0, 0], [0, 0]])
+    assert np.allclose(shares["past_visit_then_popularity"], [own, [0, 0], [0, 0]])
+    assert found["popularity"].prediction.to_list() == [[8], [8], []]
+    assert list(found["popularity"])[1:] == ["probability_7", "probability_8"]

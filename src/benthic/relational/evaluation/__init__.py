@@ -9,6 +9,7 @@ from benthic.relational.evaluation.scoring import (
     MAIN_METRIC,
     is_better,
     label_scale,
+    said_classes,
     score,
     score_intervals,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "is_better",
     "known_until",
     "label_scale",
+    "said_classes",
     "score",
     "score_intervals",
     "split_by_time",

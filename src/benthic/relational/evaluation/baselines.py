@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benthic.relational.evaluation.shares import shares
+
 
 def known_until(seeds: pd.DataFrame) -> pd.Series:
     """Until when a seed may look: its anchor time, or its cut where that is earlier.
@@ -189,7 +191,7 @@ def baseline_predictions(
         history: ``entity``, ``observed_at``, ``label`` (and ``frame``).
         seeds: ``entity``, ``anchor_time`` (``cut_time``, ``frame``).
         k: Length of a ranked list.
-        classes: Of a multiclass task.
+        classes: Of a multiclass or multilabel task: what gets a probability.
 
     Example:
         >>> day = pd.to_datetime(["2026-01-01"])
@@ -242,28 +244,67 @@ def _by_frame(history: pd.DataFrame, seeds: pd.DataFrame) -> dict[str, pd.DataFr
     )
 
 
+def _shares(
+    sets: pd.DataFrame, seeds: pd.DataFrame, names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of all known sets, and of the entity's own, that hold each name."""
+    until = known_until(seeds)
+    nobody = pd.Series(0, index=seeds.index)
+    return (
+        shares(sets.assign(entity=0), nobody, until, names),
+        shares(sets, seeds["entity"], until, names),
+    )
+
+
 def _multiclass(
     history: pd.DataFrame, seeds: pd.DataFrame, k: int, classes: Sequence[Any]
 ) -> dict[str, pd.DataFrame]:
     del k
-    names = [f"probability_{value}" for value in classes]
-    makers = {"global_mean": global_value, "entity_mean": entity_mean}
-    makers["last_value"] = last_value
+    names = [str(value) for value in classes]
+    sets = history.assign(label=[[str(value)] for value in history["label"]])
+    everybody, own = _shares(sets, seeds, names)
+    last = last_value(history, seeds)
+    is_last = last.map(str).to_numpy(object)[:, None] == np.array(names, object)
+    known = np.where(last.isna().to_numpy()[:, None], np.nan, is_last)
     found = {}
-    everybody: np.ndarray | None = None
-    for name, maker in makers.items():
-        columns = [
-            maker(history.assign(label=(history["label"] == v).astype(float)), seeds)
-            for v in classes
-        ]
-        shares = np.stack(columns, axis=1)
-        everybody = shares if everybody is None else everybody
-        shares = np.where(np.isnan(shares), everybody, shares)
-        frame = pd.DataFrame(shares, columns=names, index=seeds.index)
-        said = np.asarray(classes, dtype=object)[np.nan_to_num(shares).argmax(axis=1)]
-        frame.insert(0, "prediction", said)
+    for name, said in {
+        "global_mean": everybody,
+        "entity_mean": own,
+        "last_value": known,
+    }.items():
+        said = np.where(np.isnan(said), everybody, said)
+        frame = _probabilities(said, names, seeds)
+        best = np.nan_to_num(said).argmax(axis=1)
+        frame.insert(0, "prediction", np.asarray(classes, dtype=object)[best])
         found[name] = frame
     return found
+
+
+def _probabilities(
+    said: np.ndarray, names: Sequence[str], seeds: pd.DataFrame
+) -> pd.DataFrame:
+    columns = [f"probability_{name}" for name in names]
+    return pd.DataFrame(said, columns=columns, index=seeds.index)
+
+
+def _multilabel(
+    history: pd.DataFrame, seeds: pd.DataFrame, k: int, classes: Sequence[Any]
+) -> dict[str, pd.DataFrame]:
+    names = [str(value) for value in classes]
+    sets = history.assign(
+        label=[[str(value) for value in held] for held in history["label"]]
+    )
+    everybody, own = _shares(sets, seeds, names)
+    said = {
+        "popularity": everybody,
+        "past_visit": own,
+        "past_visit_then_popularity": np.where(np.isnan(own), everybody, own),
+    }
+    # What was never seen has no share: nothing speaks for any value.
+    return {
+        name: lists.join(_probabilities(np.nan_to_num(said[name]), names, seeds))
+        for name, lists in _ranking(history, seeds, k, classes).items()
+    }
 
 
 def _ranking(
@@ -293,6 +334,6 @@ _BASELINES: dict[
     "regression": _regression,
     "forecast": _regression,
     "multiclass": _multiclass,
-    "multilabel": _ranking,
+    "multilabel": _multilabel,
     "ranking": _ranking,
 }

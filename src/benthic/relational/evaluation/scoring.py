@@ -32,6 +32,8 @@ LOWER_IS_BETTER = frozenset(
 )
 """Metrics where less is better."""
 
+_PROBABILITY = "probability_"
+
 
 def score(
     task_type: str,
@@ -123,18 +125,37 @@ def _regression(
     return found
 
 
-def _classes(said: pd.DataFrame) -> list[str]:
-    return [str(name) for name in said.columns if str(name).startswith("probability_")]
+def said_classes(predictions: pd.DataFrame) -> list[str]:
+    """The classes, or the values of a set, that get a probability, by name.
+
+    Args:
+        predictions: What an engine said.
+
+    Example:
+        >>> said_classes(pd.DataFrame({"entity": [7], "probability_x": [0.5]}))
+        ['x']
+    """
+    columns = map(str, predictions.columns)
+    return [
+        name.removeprefix(_PROBABILITY)
+        for name in columns
+        if name.startswith(_PROBABILITY)
+    ]
+
+
+def _chances(said: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+    columns = [f"{_PROBABILITY}{name}" for name in names]
+    return np.asarray(said[columns].to_numpy(dtype=float))
 
 
 def _multiclass(
     label: pd.Series, said: pd.DataFrame, scale: float, k: int
 ) -> dict[str, float]:
     del scale, k
-    columns = _classes(said)
-    number = {name: i for i, name in enumerate(columns)}
-    truth = [number.get(f"probability_{value}", -1) for value in label]
-    return multiclass_metrics(np.array(truth), said[columns].to_numpy(dtype=float))
+    names = said_classes(said)
+    number = {name: i for i, name in enumerate(names)}
+    truth = [number.get(str(value), -1) for value in label]
+    return multiclass_metrics(np.array(truth), _chances(said, names))
 
 
 def _ranking(
@@ -147,13 +168,12 @@ def _ranking(
 def _multilabel(
     label: pd.Series, said: pd.DataFrame, scale: float, k: int
 ) -> dict[str, float]:
-    columns = _classes(said)
-    if not columns:
+    values = said_classes(said)
+    if not values:
         return _ranking(label, said, scale, k)
-    values = [name.removeprefix("probability_") for name in columns]
     sets: Sequence[set[str]] = [{str(v) for v in truth} for truth in label]
     truth = np.array([[float(v in has) for v in values] for has in sets])
-    return multilabel_metrics(truth, said[columns].to_numpy(dtype=float))
+    return multilabel_metrics(truth, _chances(said, values))
 
 
 _SCORES: dict[
