@@ -41,7 +41,7 @@ def few_rounds() -> Iterator[None]:
     engines = "benthic.relational.engines"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(f"{engines}.search._MOST_ROUNDS", 4)
-        patch.setattr(f"{engines}.ranking._ROUNDS", 8)
+        patch.setattr(f"{engines}.ranker_fitting._ROUNDS", 8)
         patch.setattr(f"{engines}.member_fitting._ROUNDS", 8)
         yield
 

@@ -27,7 +27,7 @@ def examples(size=30, days=(0,)):
 
 @pytest.mark.parametrize("horizon", [None, pd.Timedelta(days=1, microseconds=1)])
 def test_a_target_survives_json(horizon):
-    target = Target("a", "b", "ranking", horizon, 5, "c", "d")
+    target = Target("a", "b", "ranking", horizon, 5, "c", "d", query="PREDICT …")
     assert Target.from_json(json.loads(json.dumps(target.to_json()))) == target
 
 

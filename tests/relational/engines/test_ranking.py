@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from tests.relational.engines import shop
 
 from benthic.errors import InputError
+from benthic.relational.database import Database
 from benthic.relational.engines import Options, RankingEngine, Target, load_engine
 from benthic.relational.engines.candidates import Candidates
 from benthic.relational.evaluation import baseline_predictions, score
+from benthic.relational.judging import judge
+from benthic.relational.task import make_task
 
 FAST = Options(num_models=2)
 
@@ -64,16 +69,25 @@ def test_counts_of_candidates_equal_a_loop(db, tables):
         assert x.loc[i, "days since any orders"] == pooled
 
 
-def test_visits_after_the_seed_change_no_pair(tables):
+LISTED = "PREDICT LIST_DISTINCT(orders.product_id{}, 0, 20, days) RANK TOP 3 {}"
+
+
+@pytest.mark.parametrize("where", [None, " WHERE orders.amount > 10"])
+def test_visits_after_the_seed_change_no_pair(tables, where):
+    wanted = target()
+    if where is not None:
+        query = LISTED.format(where, "FOR EACH customers.customer_id")
+        wanted = replace(wanted, query=query)
     anchor = (shop.START + 100 * shop.DAY).as_unit("us")
     seeds = pd.DataFrame({"entity": range(20), "anchor_time": anchor})
     orders = tables["orders"]
     later = orders.placed_at > anchor
-    changed = orders.assign(product_id=orders.product_id.where(~later, 7))
-    one = Candidates(shop.database(tables), target()).pairs(seeds)
-    two = Candidates(shop.database({**tables, "orders": changed}), target()).pairs(
-        seeds
+    changed = orders.assign(
+        product_id=orders.product_id.where(~later, 7),
+        amount=orders.amount.where(~later, 99.5),
     )
+    one = Candidates(shop.database(tables), wanted).pairs(seeds)
+    two = Candidates(shop.database({**tables, "orders": changed}), wanted).pairs(seeds)
     assert np.array_equal(one.seed, two.seed)
     assert np.array_equal(one.value, two.value)
     assert np.array_equal(one.x, two.x, equal_nan=True)
@@ -200,3 +214,56 @@ def test_no_table_that_connects_is_refused():
     }
     with pytest.raises(InputError, match="no table with a time"):
         Candidates(shop.database(tables), target())
+
+
+def letters(num_people=60, size=2_500):
+    """Letters among people, each of whom writes to the same three."""
+    random = np.random.default_rng(1)
+    friends = random.integers(0, num_people, (num_people, 3))
+    writer = random.integers(0, num_people, size)
+    return {
+        "people": pd.DataFrame({"person_id": range(num_people)}),
+        "letters": pd.DataFrame(
+            {
+                "letter_id": range(size),
+                "from_id": writer,
+                "to_id": friends[writer, random.integers(0, 3, size)],
+                "sent_at": shop.START
+                + pd.to_timedelta(np.sort(random.integers(0, 300 * 24, size)), "h"),
+            }
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("entity", "value"), [("from_id", "to_id"), ("to_id", "from_id")]
+)
+def test_where_two_keys_lead_to_one_table_the_query_says_who_meets_whom(entity, value):
+    keys = {"from_id": "people", "to_id": "people"}
+    listed = f"LIST_DISTINCT(letters.{value} VIA letters.{entity}, 0, 30, days)"
+    query = f"PREDICT {listed} RANK TOP 3 FOR EACH people.person_id"
+    overrides = {"tables": {"letters": {"fkeys": keys}}}
+    with Database.open(letters(), overrides=overrides) as db:
+        found = judge(make_task(db, query), Options(num_models=1), num_resamples=2)
+        engine = RankingEngine(db, Target.of(make_task(db, query)))
+        columns = pd.DataFrame([one.to_json() for one in engine._made().features])
+    said = {name: one["map"] for name, one in found.baselines.items()}
+    assert found.metrics["map"].value > said["popularity"] + 0.4
+    assert found.metrics["map"].value > said["past_visit"] - 0.1
+    own = columns[columns.name.str.startswith("own letters")]
+    assert set(own.path) == {f"people <- letters.{entity}"}
+
+
+@pytest.mark.parametrize("modifier", ["RANK TOP 2", "CLASSIFY"])
+def test_rows_with_the_time_of_a_row_they_point_at_are_ranked(tables, modifier):
+    items = tables["orders"][["order_id", "product_id"]].iloc[::-1]
+    orders = tables["orders"].drop(columns="product_id")
+    frames = {**tables, "orders": orders, "items": items}
+    query = (
+        f"PREDICT LIST_DISTINCT(items.product_id, 0, 20, days) {modifier} "
+        "FOR EACH customers.customer_id"
+    )
+    with shop.database(frames) as db:
+        found = judge(make_task(db, query), Options(num_models=1), num_resamples=2)
+    best = found.metrics[found.main_metric].value
+    assert best > found.baselines["popularity"][found.main_metric]

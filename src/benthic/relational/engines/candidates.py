@@ -60,18 +60,15 @@ class Candidates:
     ) -> None:
         self.most = most
         self.strict = strict
-        value_table, value_col = str(target.value_table), str(target.value_col)
-        self._tables = visit_tables(db, target.entity_table, value_table)[:_MOST_TABLES]
-        frames = [
-            read_visits(db, one, target.entity_col, value_col) for one in self._tables
-        ]
+        self._tables = visit_tables(db, target)[:_MOST_TABLES]
+        frames = [read_visits(db, one, target) for one in self._tables]
         values = pd.concat([frame["value"] for frame in frames])
         self.values = pd.Index(values.drop_duplicates().sort_values())
         entities = [frame["entity"] for frame in frames if "entity" in frame]
         self._entities = pd.Index(pd.concat(entities).drop_duplicates().sort_values())
         self._meetings = [
             Meetings(
-                one.table,
+                one.name,
                 self._entities.get_indexer(frame["entity"])
                 if "entity" in frame
                 else None,
@@ -221,23 +218,23 @@ def _features(
 def _own_columns(one: VisitTable, spans: list[str]) -> list[Feature]:
     """What the entity met itself, in the order of :func:`_features`."""
     assert one.to_entity is not None
-    name, path = one.table, str(Path(one.to_entity))
+    name, path, table = one.name, str(Path(one.to_entity)), one.table
     return [
-        *(Feature(f"own {name} {s}", path, name, None, "count", s) for s in spans),
+        *(Feature(f"own {name} {s}", path, table, None, "count", s) for s in spans),
         *(
-            Feature(f"share of own {name} {s}", path, name, None, "share", s)
+            Feature(f"share of own {name} {s}", path, table, None, "share", s)
             for s in spans
         ),
-        Feature(f"days since own {name}", path, name, None, "days since last"),
-        Feature(f"all own {name}", path, name, None, "count", spans[0]),
+        Feature(f"days since own {name}", path, table, None, "days since last"),
+        Feature(f"all own {name}", path, table, None, "count", spans[0]),
     ]
 
 
 def _shared_columns(one: VisitTable, spans: list[str]) -> list[Feature]:
     """What everybody met, in the order of :func:`_features`."""
-    name, path = one.table, str(Path(one.to_value))
+    name, path, table = one.name, str(Path(one.to_value)), one.table
     return [
-        *(Feature(f"{name} {s}", path, name, None, "count", s) for s in spans),
-        *(Feature(f"rank by {name} {s}", path, name, None, "rank", s) for s in spans),
-        Feature(f"days since any {name}", path, name, None, "days since last"),
+        *(Feature(f"{name} {s}", path, table, None, "count", s) for s in spans),
+        *(Feature(f"rank by {name} {s}", path, table, None, "rank", s) for s in spans),
+        Feature(f"days since any {name}", path, table, None, "days since last"),
     ]

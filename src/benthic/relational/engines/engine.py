@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,6 +33,8 @@ class Target:
         value_col: The key, or the column.
         hidden: Columns of the entity table that the label is made of: no row shows
             them to the engine, neither the entity's own nor another.
+        query: What is asked of each entity, as text: it says which rows a list is read
+            from, and how. None where only the labels are given.
     """
 
     entity_table: str
@@ -43,6 +45,7 @@ class Target:
     value_table: str | None = None
     value_col: str | None = None
     hidden: tuple[str, ...] = ()
+    query: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON; the horizon in microseconds."""
@@ -72,6 +75,7 @@ class Target:
             None if choices is None else choices.table,
             None if choices is None else choices.column,
             () if task.query is None else task.query.own_columns,
+            None if task.query is None else str(replace(task.query, entities=None)),
         )
 
     @classmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pandas as pd
 
 from benthic.errors import InputError
 from benthic.relational.database import Database
-from benthic.relational.engines.boosting import Binned, Rows, Trees, grow
+from benthic.relational.engines.boosting import Rows
 from benthic.relational.engines.calibration import Calibration, choose_calibration
 from benthic.relational.engines.candidates import Candidates, Pairs
 from benthic.relational.engines.engine import (
@@ -27,9 +26,9 @@ from benthic.relational.engines.engine import (
     lags_of,
     peak_memory_mb,
 )
-from benthic.relational.engines.finished import Finished, fingerprint
 from benthic.relational.engines.folder import whole_folder
 from benthic.relational.engines.options import Options
+from benthic.relational.engines.ranker_fitting import RankerFitting, RankerTrial
 from benthic.relational.engines.reasons import Reasons, gain_shares, value_reasons
 from benthic.relational.engines.saving import (
     facts_of,
@@ -37,27 +36,12 @@ from benthic.relational.engines.saving import (
     report_of,
     write_facts,
 )
-from benthic.relational.engines.search import best_round
 from benthic.relational.evaluation.ranking import ranking_metrics
 from benthic.relational.progress import silent
 
-_OBJECTIVES = {"binary": "average_precision", "lambdarank": "map"}
-_SHAPES = (
-    Trees("", 8, 30, 0.5, 0.7, 0.08),
-    Trees("", 16, 60, 0.3, 0.7, 0.08, 20.0),
-)
-_ROUNDS = 150
 _MOST_VALUES = 1_000
 _LEAST_CANDIDATES = 40
 _EXPLAINED = 3
-
-
-@dataclass(frozen=True)
-class _Try:
-    trees: Trees
-    rounds: int
-    value: float
-    scores: np.ndarray
 
 
 class RankingEngine:
@@ -119,9 +103,14 @@ class RankingEngine:
                 "no label among the candidates that visits give",
                 "rank values that entities meet again, or that many meet",
             )
-        parts = (rows.x, rows.y, judged.x, judged.y)
-        finished = Finished(self.fit_dir, fingerprint(*parts))
-        best = self._search(rows, judged, pairs, validation, finished)[0]
+        labels = validation["label"].to_list()
+
+        def worth(scores: np.ndarray) -> float:
+            said = self._lists(pairs, scores, len(labels))[0]
+            return ranking_metrics(labels, said, self._k)["map"]
+
+        fitting = RankerFitting(rows, judged, self.options, self.fit_dir, self.progress)
+        best = fitting.choose(worth, as_probability=self._is_set)
         if self._is_set:
             groups = pd.factorize(validation["entity"])[0][pairs.seed]
             self._calibration = choose_calibration(judged.y, best.scores, groups)
@@ -129,14 +118,14 @@ class RankingEngine:
             both = pd.concat([train, validation])
             both = both.drop(columns="cut_time", errors="ignore")
             rows, _ = self._rows(self._shown(both, lags))
-        self._boosters = self._final(rows, best, finished)
+        self._boosters = fitting.models(rows, best)
         wanted = validation["label"].map(lambda values: len(set(values))).sum()
         recall = float(judged.y.sum() / max(1, wanted))
         self.report = self._reported(best, recall, rows.x.shape[1], started)
         return self.report
 
     def _reported(
-        self, best: _Try, recall: float, num_features: int, started: float
+        self, best: RankerTrial, recall: float, num_features: int, started: float
     ) -> FitReport:
         chosen = {
             "objective": best.trees.objective,
@@ -184,82 +173,6 @@ class RankingEngine:
         wanted = (seed * width + code)[code >= 0]
         y = np.isin(pairs.seed * width + pairs.value, wanted).astype(np.float64)
         return Rows(pairs.x, y, np.ones(len(y)), pairs.sizes), pairs
-
-    def _search(
-        self,
-        rows: Rows,
-        judged: Rows,
-        pairs: Pairs,
-        validation: pd.DataFrame,
-        finished: Finished,
-    ) -> list[_Try]:
-        labels = validation["label"].to_list()
-        tries = []
-        for objective, metric in _OBJECTIVES.items():
-            binned: Binned | None = None
-            for shape in _SHAPES:
-                trees = replace(shape, objective=objective)
-                key = {"trees": vars(trees), "seed": self.options.seed}
-                kept = finished.read(key)
-                if kept is None:
-                    binned = binned or Binned(_as(rows, trees), _as(judged, trees))
-                    kept = self._tried(binned, judged, trees, metric)
-                    finished.write(key, kept)
-                scores = np.array(kept["scores"])
-                said = self._lists(pairs, scores, len(validation))[0]
-                value = ranking_metrics(labels, said, self._k)["map"]
-                tries.append(_Try(trees, int(kept["rounds"]), value, scores))
-                self.progress(f"trial {len(tries)}: map {value:.4f}")
-        if self._is_set:  # probabilities are asked for
-            tries = [one for one in tries if one.trees.objective == "binary"]
-        return sorted(tries, key=lambda one: -one.value)
-
-    def _tried(
-        self, binned: Binned, judged: Rows, trees: Trees, metric: str
-    ) -> dict[str, Any]:
-        grown = [
-            grow(
-                binned,
-                trees,
-                num_rounds=_ROUNDS,
-                seed=self.options.seed + i,
-                metric=metric,
-                patience=30,
-                num_threads=self.options.num_threads,
-            )
-            for i in range(2)
-        ]
-        rounds = best_round([one.curve for one in grown], -1)
-        scores = [
-            np.asarray(one.booster.predict(judged.x, num_iteration=rounds))
-            for one in grown
-        ]
-        return {"rounds": rounds, "scores": np.mean(scores, axis=0).tolist()}
-
-    def _final(
-        self, rows: Rows, best: _Try, finished: Finished
-    ) -> list[lightgbm.Booster]:
-        binned: Binned | None = None
-        boosters = []
-        for i in range(self.options.num_models):
-            self.progress(f"model {i + 1} of {self.options.num_models}")
-            seed = self.options.seed + 100 + i
-            facts = {"rounds": best.rounds, "seed": seed, "rows": len(rows.y)}
-            key = {"model": vars(best.trees), **facts}
-            kept = finished.read(key)
-            if kept is None:
-                binned = binned or Binned(_as(rows, best.trees))
-                grown = grow(
-                    binned,
-                    best.trees,
-                    num_rounds=best.rounds,
-                    seed=seed,
-                    num_threads=self.options.num_threads,
-                )
-                kept = {"text": grown.booster.model_to_string()}
-                finished.write(key, kept)
-            boosters.append(lightgbm.Booster(model_str=kept["text"]))
-        return boosters
 
     def _lists(
         self, pairs: Pairs, scores: np.ndarray, num_seeds: int
@@ -416,8 +329,3 @@ class RankingEngine:
         engine._calibration = Calibration(kind, tuple(x), tuple(y))
         engine.report = report_of(facts)
         return engine
-
-
-def _as(rows: Rows, trees: Trees) -> Rows:
-    ranks = trees.objective == "lambdarank"
-    return rows if ranks else replace(rows, groups=None)
