@@ -57,7 +57,7 @@ def test_the_tables_show_keys_times_links_and_how_sure_we_are(schema):
         "table": "users",
         "rows": "1,200",
         "pkey": "id",
-        "time_col": "",
+        "time_col": "(always visible)",
         "end_time_col": "",
         "fkeys": "",
     }

@@ -29,7 +29,7 @@ def table_rows(schema: Schema) -> list[dict[str, str]]:
             "table": table.name,
             "rows": f"{table.num_rows:,}",
             "pkey": _shown(table.pkey_col, table.choices.get("pkey_col")),
-            "time_col": _shown(table.time_col, table.choices.get("time_col")),
+            "time_col": _time(schema, table),
             "end_time_col": _shown(
                 table.end_time_col, table.choices.get("end_time_col")
             ),
@@ -93,7 +93,7 @@ def schema_to_json(schema: Schema) -> dict[str, Any]:
         {'tables': [], 'problems': []}
     """
     return {
-        "tables": [_table_to_json(table) for table in schema.tables.values()],
+        "tables": [_table_to_json(schema, table) for table in schema.tables.values()],
         "problems": [
             {"table": problem.table, "column": problem.column, "text": problem.text}
             for problem in schema.problems
@@ -184,6 +184,14 @@ def _sure(choice: Choice | None) -> str:
     return f" ({choice.confidence:.2f})" if choice and choice.confidence < 1 else ""
 
 
+def _time(schema: Schema, table: Table) -> str:
+    """The time column, or what says in its place when rows become visible."""
+    if table.time_col is not None:
+        return _shown(table.time_col, table.choices.get("time_col"))
+    dating = schema.dated_by(table.name)
+    return f"(as {' and '.join(dating)})" if dating else "(always visible)"
+
+
 def _shown(column: str | None, choice: Choice | None) -> str:
     return "" if column is None else f"{column}{_sure(choice)}"
 
@@ -193,12 +201,13 @@ def _choice_to_json(choice: Choice | None) -> dict[str, Any]:
     return {"reason": choice.reason, "confidence": round(choice.confidence, 4)}
 
 
-def _table_to_json(table: Table) -> dict[str, Any]:
+def _table_to_json(schema: Schema, table: Table) -> dict[str, Any]:
     return {
         "table": table.name,
         "num_rows": table.num_rows,
         "pkey_col": table.pkey_col,
         "time_col": table.time_col,
+        "dated_by": list(schema.dated_by(table.name)),
         "end_time_col": table.end_time_col,
         "choices": {
             name: _choice_to_json(choice) for name, choice in table.choices.items()

@@ -206,6 +206,28 @@ class Schema:
                 found[key.table].append((table.name, key.column))
         return {name: tuple(links) for name, links in found.items()}
 
+    def dated_by(self, table: str, seen: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The tables whose times say when rows of a table become visible.
+
+        Itself, where it has a time; else all that its rows point at, and so on up. None
+        for a static table, whose rows are always visible.
+
+        Args:
+            table: Which one.
+            seen: Tables already followed.
+        """
+        if self.tables[table].time_col is not None:
+            return (table,)
+        seen = (*seen, table)
+        parents = {key.table: None for key in self.tables[table].fkeys}
+        found = [
+            dating
+            for parent in parents
+            if parent not in seen and self.tables[parent].pkey_col is not None
+            for dating in self.dated_by(parent, seen)
+        ]
+        return tuple(dict.fromkeys(found))
+
     def chains(self, child: str, ancestor: str, most: int = 6) -> Iterator[Chain]:
         """All chains of one to ``most`` foreign keys from child to ancestor.
 

@@ -46,21 +46,14 @@ def typed_key(schema: Schema, table: str, value: str) -> str:
     return f"TRY_CAST({value} AS {known.columns[str(known.pkey_col)].dtype})"
 
 
-def is_timed(schema: Schema, table: str, seen: tuple[str, ...] = ()) -> bool:
+def is_timed(schema: Schema, table: str) -> bool:
     """Whether any time reaches the table: its own, or that of a row it points at.
 
     Args:
         schema: The tables.
         table: Which one.
-        seen: Tables already followed.
     """
-    known = schema.tables[table]
-    return known.time_col is not None or any(
-        is_timed(schema, key.table, (*seen, table))
-        for key in known.fkeys
-        if key.table not in (*seen, table)
-        and schema.tables[key.table].pkey_col is not None
-    )
+    return bool(schema.dated_by(table))
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class _Inference:
     links: dict[str, list[ForeignKey]] = field(default_factory=dict)
     link_columns: dict[str, dict[str, KeyColumn]] = field(default_factory=dict)
     readings: dict[str, dict[str, Reading]] = field(default_factory=dict)
+    unread: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def schema(self) -> Schema:
@@ -182,23 +183,28 @@ class _Inference:
         found, problems = read_times(
             table, self.profiles[table.name], self.probe, trusted
         )
-        keyed = {c for key in self.links[table.name] for c in (key.column,)} | set(
-            self.keys[table.name].columns
-        )
+        keyed = {key.column for key in self.links[table.name]}
+        keyed |= set(self.keys[table.name].columns)
         other = {c for c, kind in said.stypes.items() if kind is not SType.timestamp}
-        needed = {table.time_col, table.end_time_col} - {None}
+        left_out = (keyed | other) - {table.time_col, table.end_time_col}
         self.readings[table.name] = {
             column: reading
             for column, reading in found.items()
-            if column in needed or column not in keyed | other
+            if column not in left_out
         }
-        self.problems += problems
+        faults = {str(p.column): p for p in problems if p.column not in left_out}
+        self.unread[table.name] = tuple(faults)
+        # Who says that a table has no time knows what its columns are.
+        self.problems += () if table.static else faults.values()
         for column in sorted(trusted - {None} - found.keys(), key=str):
-            self._unreadable(table, str(column))
+            self._unreadable(table, str(column), faults.get(str(column)))
 
-    def _unreadable(self, table: DeclaredTable, column: str) -> None:
+    def _unreadable(
+        self, table: DeclaredTable, column: str, fault: Problem | None
+    ) -> None:
         said = self.overrides.table(table.name)
-        text = f"{column}, which holds no times (type {table.columns[column]})"
+        why = fault.text if fault else f"type {table.columns[column]}"
+        text = f"{column}, which holds no times ({why})"
         if column in said.stypes or {"time", "end_time"} & said.given:
             raise self._refused(f"{table.name}", text)
         self.problems.append(
@@ -229,7 +235,8 @@ class _Inference:
         }
         declared = replace(self.declared, tables=tables)
         return RowTimes(
-            declared, self.profiles, self.readings, single, plain, self.probe
+            *(declared, self.profiles, self.readings, self.unread),
+            *(single, plain, self.probe),
         ).choose()
 
     def _readable(self, table: DeclaredTable, column: str | None) -> str | None:
@@ -267,7 +274,8 @@ class _Inference:
         }
         key = self.key_columns.get(table.name)
         columns = {column.name: column for column in self._columns(table)}
-        self.problems += self._unread(table.name, columns.values())
+        others = [c for c in columns.values() if c.name not in (time.column, end)]
+        self.problems += self._unread(table.name, others)
         return Table(
             table.name,
             columns,
@@ -284,8 +292,12 @@ class _Inference:
             seen = self.profiles[table].get(column.name)
             if column.stype is SType.numerical and seen is not None:
                 text = unread_numbers(seen)
-                if text:
-                    yield Problem(table, column.name, text)
+            elif column.name in self.readings[table]:
+                text = self.readings[table][column.name].unread
+            else:
+                continue
+            if text:
+                yield Problem(table, column.name, text)
 
     def _columns(self, table: DeclaredTable) -> Iterator[Column]:
         made: dict[str, KeyColumn] = dict(self.link_columns[table.name])

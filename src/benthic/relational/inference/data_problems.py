@@ -8,12 +8,18 @@ from benthic.relational.declared import DeclaredTable, Probe
 from benthic.relational.inference.keys import EXACT_ROWS
 from benthic.relational.inference.profile import ColumnProfile, family
 from benthic.relational.inference.times import (
+    FIRST_MOMENT,
     FIRST_SENTINEL,
     Reading,
     without_sentinels,
 )
 from benthic.relational.schema import Problem
 from benthic.relational.sql import quoted
+
+_PLACEHOLDERS = ("1753-01-01", "1900-01-01", "1970-01-01")
+"""What databases write for an unknown time: days like others among old ones."""
+
+_MODERN = "TIMESTAMP '1980-01-01'"
 
 
 def column_problems(
@@ -58,34 +64,45 @@ def time_problems(
     """
     exact = table.num_rows <= EXACT_ROWS
     rows = probe.relation(table.name, [column]) if exact else probe.sample(table.name)
-    zero = "TIMESTAMP '1970-01-01'"
-    total, filled, timed, zeros, never, modern = probe.query(
+    held = ", ".join(f"TIMESTAMP '{day}'" for day in _PLACEHOLDERS)
+    counted = "".join(
+        f", count(*) FILTER (t = TIMESTAMP '{day}')" for day in _PLACEHOLDERS
+    )
+    total, filled, timed, early, never, modern, *held_days = probe.query(
         f"WITH t AS (SELECT {quoted(column)} AS raw, {reading.sql(column)} AS t "
         f"FROM {rows}) SELECT count(*), count(raw), count(t), "
-        f"count(*) FILTER (t = {zero}), count(*) FILTER (t >= {FIRST_SENTINEL}), "
-        f"coalesce(min(t) FILTER (t <> {zero}) > TIMESTAMP '1980-01-01', FALSE) FROM t"
+        f"count(*) FILTER (t < {FIRST_MOMENT}), "
+        f"count(*) FILTER (t >= {FIRST_SENTINEL}), coalesce(min(t) FILTER "
+        f"(t >= {FIRST_MOMENT} AND t NOT IN ({held})) > {_MODERN}, FALSE){counted} "
+        "FROM t"
     )[0]
     unknown = "such rows count as not ended" if is_end else "their time counts as NULL"
     hidden = "such rows count as not ended" if is_end else "such rows are never visible"
     where = "" if exact else " sampled"
     infinite = family(table.columns[column]) == "time"  # what else is no time there?
     unread = 0 if is_end and infinite else filled - timed
+    placeholders = {
+        day: count
+        for day, count in zip(_PLACEHOLDERS, held_days, strict=True)
+        if count and modern
+    }
     faults = {
         f"NULL in {total - filled:,} of {total:,}{where} rows; {hidden}": (
             0 if is_end else total - filled
         ),
         f"no time in {unread:,} of {total:,}{where} rows; {hidden}": unread,
-        f"1970-01-01 in {zeros:,} of {total:,}{where} rows; {unknown}": (
-            zeros if modern else 0
-        ),
+        f"before the year 1000 in {early:,} of {total:,}{where} rows; {unknown}": early,
         f"2100 or later in {never:,} of {total:,}{where} rows; {unknown}": (
             0 if is_end else never
         ),
+        **{
+            f"{day} in {count:,} of {total:,}{where} rows; {unknown}": count
+            for day, count in placeholders.items()
+        },
     }
     problems = [
         Problem(table.name, column, text) for text, count in faults.items() if count
     ]
-    epoch_zero = bool(zeros and modern)
-    if never or epoch_zero:
-        reading = without_sentinels(column, reading, epoch_zero=epoch_zero)
+    if early or never or placeholders:
+        reading = without_sentinels(column, reading, tuple(placeholders))
     return reading, problems

@@ -10,6 +10,7 @@ from typing import Any
 
 from benthic.relational.declared import DeclaredTable, Probe
 from benthic.relational.inference.number_notation import number_measures
+from benthic.relational.inference.time_notation import ISO
 from benthic.relational.sql import quoted
 
 _AT_ONCE = 60  # columns a query: a thousand aggregates and more are slow to plan
@@ -79,8 +80,8 @@ _MEASURES: Mapping[str, Mapping[str, str]] = {
     "text": {
         "words": "avg(" + _WORDS + ")",
         "length": "avg(length({c}))",
-        "dates": r"count(TRY_CAST(CASE WHEN regexp_matches({c}, '^\s*\d') "
-        "THEN trim({c}) END AS TIMESTAMPTZ))",
+        "dates": f"count({ISO.expression})",
+        "clocks": r"count(*) FILTER (regexp_matches({c}, '^\s*\d{{1,2}}:\d\d'))",
         "datelike": r"count(*) FILTER (regexp_matches({c}, "
         r"'^\s*\d{{1,4}}([/.-]\d{{1,2}}[/.-]\d|[ -][A-Za-z]{{3}})'))",
         "blank": "count(*) FILTER (trim({c}) = '')",
@@ -132,6 +133,11 @@ class ColumnProfile:
     def filled(self) -> int:
         """Rows that are not NULL."""
         return int(self.get("filled"))
+
+    @property
+    def worded(self) -> int:
+        """Rows that are neither NULL nor blank."""
+        return self.filled - int(self.get("blank"))
 
     @property
     def distinct(self) -> int:

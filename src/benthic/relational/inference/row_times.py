@@ -51,6 +51,7 @@ class RowTimes:
         declared: All tables.
         profiles: Table -> profiles of its columns.
         readings: Table -> how its time columns are read.
+        unread: Table -> columns that should be times and cannot be read.
         keys: Table -> primary key, where it is one raw column.
         links: Table -> its foreign keys.
         probe: Access to the data.
@@ -60,6 +61,7 @@ class RowTimes:
     declared: Declared
     profiles: Mapping[str, Mapping[str, ColumnProfile]]
     readings: Mapping[str, Mapping[str, Reading]]
+    unread: Mapping[str, Collection[str]]
     keys: Mapping[str, str]
     links: Mapping[str, Collection[ForeignKey]]
     probe: Probe
@@ -91,7 +93,7 @@ class RowTimes:
         readings = self.readings[table.name]
         if table.time_col is not None:
             time = RowTime(table.time_col, Choice(), table.end_time_col, Choice())
-        elif table.static or not readings:
+        elif table.static or not (readings or self.unread[table.name]):
             return RowTime()
         else:
             time = self._inferred(table)
@@ -107,7 +109,7 @@ class RowTimes:
         )
 
     def _inferred(self, table: DeclaredTable) -> RowTime:
-        refused: list[str] = []
+        refused = [f"{each} cannot be read" for each in self.unread[table.name]]
         surprises: list[str] = []
         fit: list[tuple[str, Rank]] = []
         for column, rank_ in _ranked(table.name, self.readings[table.name]):

@@ -19,7 +19,7 @@ def notation(seen: ColumnProfile) -> Notation | None:
         seen: What a sample says about the column.
     """
     for how in NOTATIONS:
-        enough = _numbers(seen, how) >= _RATE * _worded(seen)
+        enough = _numbers(seen, how) >= _RATE * seen.worded
         if seen.get(f"fraction_{how.name}") and enough:
             return how
     return None
@@ -48,17 +48,13 @@ def unread_numbers(seen: ColumnProfile) -> str:
     Args:
         seen: What a sample says about the column.
     """
-    unread = _worded(seen) - _numbers(seen, notation(seen) or NOTATIONS[0])
+    unread = seen.worded - _numbers(seen, notation(seen) or NOTATIONS[0])
     if seen.family != "text" or not unread:
         return ""
     where = "" if seen.whole_table else " sampled"
-    counts = f"{unread:,.0f} of {_worded(seen):,.0f}{where} texts"
+    counts = f"{unread:,.0f} of {seen.worded:,}{where} texts"
     return f"no number in {counts}; they count as NULL"
 
 
 def _numbers(seen: ColumnProfile, how: Notation) -> float:
     return seen.get(f"number_{how.name}")
-
-
-def _worded(seen: ColumnProfile) -> float:
-    return seen.filled - seen.get("blank")

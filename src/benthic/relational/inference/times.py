@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benthic.relational.declared import DeclaredTable, Probe
 from benthic.relational.inference.names import words
 from benthic.relational.inference.profile import ColumnProfile
+from benthic.relational.inference.time_notation import (
+    ISO,
+    NAMED_TEXTS,
+    NUMBERS,
+    TEXTS,
+    TimeNotation,
+)
 from benthic.relational.schema import Problem
 from benthic.relational.sql import quoted
 
-PARSE_RATE = 0.99
-"""Share of a text column's values that must be dates for the column to be one."""
+_MOSTLY = 0.5  # of the values, where the name says time, or where they look like dates
+_ALIKE = 0.99  # of the values of the best reading: another that reads so many rivals it
+
+FIRST_MOMENT = "TIMESTAMP '1000-01-01'"
+"""Before it a time is a placeholder, or a year of two digits."""
 
 FIRST_SENTINEL = "TIMESTAMP '2100-01-01'"
 """From here on a time says "never"."""
@@ -31,18 +41,6 @@ TIME_WORDS = frozenset(
         "tstamp",
     }
 )
-_EPOCHS = (  # name, units a second, microseconds since 1970 as SQL
-    ("seconds", 1, "CAST(CAST({c} AS DOUBLE) * 1000000 AS BIGINT)"),
-    ("milliseconds", 10**3, "CAST(CAST({c} AS DOUBLE) * 1000 AS BIGINT)"),
-    ("microseconds", 10**6, "CAST({c} AS BIGINT)"),
-    ("nanoseconds", 10**9, "CAST({c} AS BIGINT) // 1000"),
-)
-_FIRST_SECOND, _LAST_SECOND = 6.3e8, 4.1e9  # from 1990 to 2100
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_FORMATS = (
-    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
-    *("%Y%m%d", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d-%b-%Y"),
-)
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,12 @@ class Reading:
     Args:
         expression: SQL over the raw column; "" where it is one already.
         clause: What the column holds, for the reason.
+        unread: What it holds beside times; "" if nothing.
     """
 
     expression: str
     clause: str
+    unread: str = ""
 
     def sql(self, column: str) -> str:
         """The time, as SQL over the raw column."""
@@ -79,37 +79,36 @@ def read_times(
     found: dict[str, Reading] = {}
     problems: list[Problem] = []
     for column, seen in profiles.items():
-        reading = _READERS.get(seen.family, _never)(seen, column in trusted)
-        if reading is None and seen.family == "text" and _may_be_dates(seen):
-            formats = _fitting_formats(table, column, probe)
-            if len(formats) > 1:
-                names = " and ".join(formats)
-                text = f"dates that fit {names} alike; read as text, no time was made"
-                problems.append(Problem(table.name, column, text))
-            reading = _by_format(column, formats[0]) if len(formats) == 1 else None
-        if reading is not None:
-            found[column] = reading
+        said = column in trusted
+        if seen.family == "time":
+            found[column] = _typed(seen)
+        elif _is_asked(seen, said):
+            reading, fault = _written(table, seen, probe, said)
+            if reading is not None:
+                found[column] = reading
+            if fault:
+                problems.append(Problem(table.name, column, fault))
     return found, problems
 
 
-def without_sentinels(column: str, reading: Reading, *, epoch_zero: bool) -> Reading:
+def without_sentinels(
+    column: str, reading: Reading, unknown: Collection[str] = ()
+) -> Reading:
     """The same reading with NULL for times that mean "never" or "unknown".
 
     Args:
         column: The raw column.
         reading: How it is read.
-        epoch_zero: Whether 1970-01-01 00:00:00 means unknown here.
+        unknown: Days that mean so here.
     """
     time = reading.sql(column)
-    kept = [f"{time} < {FIRST_SENTINEL}"]
-    if epoch_zero:
-        kept.append(f"{time} <> TIMESTAMP '1970-01-01'")
+    kept = [f"{time} >= {FIRST_MOMENT}", f"{time} < {FIRST_SENTINEL}"]
+    kept += [f"{time} <> TIMESTAMP '{day}'" for day in unknown]
     condition = " AND ".join(kept)
-    return Reading(f"CASE WHEN {condition} THEN {time} END", reading.clause)
+    return replace(reading, expression=f"CASE WHEN {condition} THEN {time} END")
 
 
-def _typed(seen: ColumnProfile, trusted: bool) -> Reading | None:
-    del trusted
+def _typed(seen: ColumnProfile) -> Reading:
     column = quoted(seen.name)
     if seen.filled and (seen.share("finite") < 1 or not seen.whole_table):
         column = f"CASE WHEN isfinite({column}) THEN {column} END"
@@ -127,77 +126,55 @@ def _typed(seen: ColumnProfile, trusted: bool) -> Reading | None:
     )
 
 
-def _text(seen: ColumnProfile, trusted: bool) -> Reading | None:
-    del trusted
-    worded = seen.filled - seen.get("blank")
-    if not worded or seen.get("dates") < PARSE_RATE * worded:
-        return None
-    text = f"trim({quoted(seen.name)})"
-    # A cast to TIMESTAMP drops the offset; the session's zone is UTC.
+def _is_asked(seen: ColumnProfile, said: bool) -> bool:
+    """Whether a column may hold times though its type does not say so."""
+    if seen.family not in _NAMED or not seen.worded or seen.share("clocks") == 1:
+        return False
+    looks = max(seen.get("dates"), seen.get("datelike"))
+    return said or is_timely(seen.name) or looks > _MOSTLY * seen.worded
+
+
+def _written(
+    table: DeclaredTable, seen: ColumnProfile, probe: Probe, said: bool
+) -> tuple[Reading | None, str]:
+    """How a number or a text is read as a time, or why it is not."""
+    if seen.get("dates") == seen.worded:
+        return _reading(seen, ISO, seen.worded), ""
+    named = said or is_timely(seen.name)
+    ways = _NAMED[seen.family] if named else TEXTS
+    rows = probe.sample(table.name)
+    counts = ", ".join(f"count({how.sql(seen.name)})" for how in ways)
+    counted = probe.query(f"SELECT {counts} FROM {rows}")[0]
+    most = max(counted)
+    if not most or (most <= _MOSTLY * seen.worded and not said):
+        where = f"{seen.worded:,} values are read as one; no time was made"
+        return None, f"named like a time, but {most:,} of {where}" if named else ""
+    best = ways[counted.index(most)]
+    for other, count in zip(ways, counted, strict=True):
+        differ = f"{best.sql(seen.name)} <> {other.sql(seen.name)}"
+        count_differing = f"SELECT count(*) FILTER ({differ}) FROM {rows}"
+        if count >= _ALIKE * most and probe.query(count_differing)[0][0]:
+            names = f"{best.name} and {other.name}"
+            return None, f"dates that fit {names} alike; no time was made"
+    return _reading(seen, best, most), ""
+
+
+def _reading(seen: ColumnProfile, how: TimeNotation, count: int) -> Reading:
+    of = f"of {seen.worded:,} sampled values"
+    unread = seen.worded - count
     return Reading(
-        f"make_timestamp(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))",
-        f"text; {seen.get('dates'):,.0f} of {worded:,.0f} sampled values are dates",
+        how.sql(seen.name),
+        f"{seen.family}; {count:,} {of} are {how.name}",
+        f"no time in {unread:,} {of}; they count as NULL" if unread else "",
     )
 
 
-def _number(seen: ColumnProfile, trusted: bool) -> Reading | None:
-    if not seen.filled or not (trusted or _is_timely(seen.name)):
-        return None
-    low, high = seen.get("low"), seen.get("high")
-    # A few rows may hold 0 for "unknown": the range is taken without it.
-    for unit, scale, micros in _EPOCHS:
-        first, last = _FIRST_SECOND * scale, _LAST_SECOND * scale
-        if (first <= low or low == 0) and first <= high <= last:
-            column = quoted(seen.name)
-            # What the sample did not show may not fit into a timestamp.
-            fits = f"{column} BETWEEN {-last:.0f} AND {2 * last:.0f}"
-            time = f"make_timestamp({micros.format(c=column)})"
-            return Reading(f"CASE WHEN {fits} THEN {time} END", f"{unit} since 1970")
-    if seen.is_whole and 19000101 <= low and high < 21000000:
-        column = f"CAST(CAST({quoted(seen.name)} AS BIGINT) AS VARCHAR)"
-        return Reading(f"try_strptime({column}, '%Y%m%d')", "a number yyyymmdd")
-    return None
+_NAMED = {"text": NAMED_TEXTS, "integer": NUMBERS, "real": NUMBERS}
 
 
-def _never(seen: ColumnProfile, trusted: bool) -> None:
-    del seen, trusted
-
-
-_READERS = {"time": _typed, "text": _text, "integer": _number, "real": _number}
-
-
-def _is_timely(name: str) -> bool:
+def is_timely(name: str) -> bool:
+    """Whether a column's name says that it holds times."""
     found = words(name)
     return any(word in TIME_WORDS for word in found) or (
         len(found) == 1 and found[0].endswith(("time", "date", "timestamp"))
     )
-
-
-def _may_be_dates(seen: ColumnProfile) -> bool:
-    if seen.filled == 0 or seen.get("length") > 32:
-        return False
-    worded = seen.filled - seen.get("blank")
-    digits_first = worded > 0 and seen.get("datelike") >= PARSE_RATE * worded
-    return digits_first or _is_timely(seen.name)
-
-
-def _by_format(column: str, form: str) -> Reading:
-    tried = ", ".join(f"'{form}{clock}'" for clock in _CLOCKS)
-    return Reading(
-        f"try_strptime(trim({quoted(column)}), [{tried}])", f"text; dates as {form}"
-    )
-
-
-def _fitting_formats(table: DeclaredTable, column: str, probe: Probe) -> list[str]:
-    counts = ", ".join(
-        f"count({_by_format(column, form).expression})" for form in _FORMATS
-    )
-    rows = probe.sample(table.name)
-    filled, *parsed = probe.query(
-        f"SELECT count(nullif(trim({quoted(column)}), '')), {counts} FROM {rows}"
-    )[0]
-    return [
-        form
-        for form, count in zip(_FORMATS, parsed, strict=True)
-        if count and count >= PARSE_RATE * filled
-    ]

@@ -9,7 +9,7 @@ from itertools import islice
 import pandas as pd
 
 from benthic.relational.database import Database
-from benthic.relational.schema import Schema, Table
+from benthic.relational.schema import Table
 from benthic.relational.sql import literal, quoted
 from benthic.relational.task.steps import Horizon, Span
 from benthic.relational.task.values import literal_sql
@@ -178,24 +178,10 @@ def _relation(db: Database, table: Table) -> str:
     return db.relation(table.name, needed)
 
 
-def reached_by_time(schema: Schema, table: str, seen: tuple[str, ...] = ()) -> bool:
-    """Whether a table has a time, its own or that of a row it points at.
-
-    Args:
-        schema: The tables.
-        table: Which one.
-        seen: Tables already looked at.
-    """
-    if schema.tables[table].time_col is not None:
-        return True
-    parents = {key.table for key in schema.tables[table].fkeys} - {table, *seen}
-    return any(reached_by_time(schema, parent, (*seen, table)) for parent in parents)
-
-
 def _exists(db: Database, table: Table, time: str) -> str:
     found = f"e.{_key(table)} IS NOT NULL"
     # Where there is time at all, a row without one came nobody knows when.
-    if reached_by_time(db.schema, table.name):
+    if db.schema.dated_by(table.name):
         found += f" AND {_OWN} <= {time}"
     if table.end_time_col is not None:
         end = f"e.{quoted(table.end_time_col)}"

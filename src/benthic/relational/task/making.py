@@ -35,6 +35,7 @@ from benthic.relational.task.query_source import (
 from benthic.relational.task.steps import Horizon, Span
 from benthic.relational.task.sufficiency import Required
 from benthic.relational.task.task import Candidates, ExampleSource, Task
+from benthic.relational.task.undated import undated
 from benthic.relational.task.values import literal_sql
 
 AUTO, OWN, END = "auto", "entity", "end"
@@ -131,6 +132,7 @@ def make_task(
         notes=(
             *query.notes(db.schema),
             _anchor_note(own_time, now),
+            *undated(db.schema, table.name),
             *_silent(asked, until),
             *_ended(asked, horizon),
         ),
