@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import networkx as nx
 import pytest
 
@@ -78,3 +80,15 @@ def test_a_semantic_type_prints_as_torch_frame_names_it():
         *("numerical", "categorical", "boolean", "multicategorical"),
         *("text", "timestamp", "ID"),
     ]
+
+
+def test_a_table_is_dated_by_itself_or_by_what_it_points_at():
+    links = {"item": {"orders": "orders", "product": "product"}, "product": {}}
+    links |= {"orders": {"customer": "customer"}, "customer": {"friend": "customer"}}
+    tables = dict(schema(**links).tables)
+    for name in ("product", "orders", "customer"):
+        tables[name] = replace(tables[name], pkey_col="id")
+    tables["orders"] = replace(tables["orders"], time_col="at")
+    shop = Schema(tables)
+    assert shop.dated_by("orders") == shop.dated_by("item") == ("orders",)
+    assert shop.dated_by("customer") == shop.dated_by("product") == ()

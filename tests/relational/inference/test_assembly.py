@@ -212,3 +212,27 @@ def test_a_number_that_the_user_calls_a_time_needs_no_name():
 def test_what_the_data_cannot_bear_is_refused(shop, entries, words):
     with pytest.raises(InputError, match=words):
         overridden(shop, entries)
+
+
+def test_a_time_that_the_user_names_is_one_where_any_value_is_read():
+    values = ["2021-03-04 12:00", *["unknown"] * 3]
+    tables = Tables({"t": pd.DataFrame({"id": range(4), "note": values})})
+    assert infer_schema(tables.declared, tables).tables["t"].time_col is None
+    said = read_overrides({"tables": {"t": {"time": "note"}}}, tables.declared)
+    schema = infer_schema(tables.declared, tables, said)
+    assert schema.tables["t"].time_col == "note"
+    assert "no time in 3 of 4 rows; such rows are never visible" in texts(schema, "t")
+
+
+def test_a_time_that_the_user_names_and_two_orders_fit_is_refused_with_both():
+    tables = Tables({"t": pd.DataFrame({"id": [1, 2], "on": ["01/02/21", "03/04/21"]})})
+    said = read_overrides({"tables": {"t": {"time": "on"}}}, tables.declared)
+    with pytest.raises(InputError, match="fit %d/%m/%y and %m/%d/%y alike"):
+        infer_schema(tables.declared, tables, said)
+
+
+def test_who_says_that_a_table_has_no_time_is_told_of_none_that_cannot_be_read():
+    tables = Tables({"t": pd.DataFrame({"id": [1, 2], "day": [3, 4]})})
+    assert "named like a time" in texts(infer_schema(tables.declared, tables), "t")
+    said = read_overrides({"tables": {"t": {"time": None}}}, tables.declared)
+    assert "time" not in texts(infer_schema(tables.declared, tables, said), "t")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from tests.relational.bare_tables import Tables, infer_schema, inferred, texts
 
 from benthic.relational.overrides import read_overrides
@@ -47,6 +48,23 @@ def test_the_beginning_of_1970_is_a_day_among_old_ones():
     text, left = times(old)
     assert text == ""
     assert left == len(old)
+
+
+@pytest.mark.parametrize(
+    "day", ["0001-01-01", "0024-05-06", "1753-01-01", "1900-01-01"]
+)
+def test_a_placeholder_is_unknown_among_modern_times(day):
+    later = "TIMESTAMP '2020-01-01' + i * INTERVAL 1 DAY"
+    sql = f"(SELECT CASE WHEN i = 7 THEN TIMESTAMP '{day}' ELSE {later} END AS created"
+    tables = Tables({"t": f"{sql} FROM range(100) t(i))"})
+    schema = infer_schema(tables.declared, tables)
+    shown = schema.tables["t"].columns["created"].expression
+    assert "in 1 of 100 rows; their time counts as NULL" in texts(
+        schema, "t", "created"
+    )
+    assert tables.query(f"SELECT min(i) FROM (SELECT year({shown}) AS i FROM t)") == [
+        (2020,)
+    ]
 
 
 def test_the_end_of_days_is_unknown():

@@ -173,3 +173,12 @@ def test_two_links_that_fit_alike_are_both_remembered():
     assert (
         "say which in --overrides FILE (overrides= in Python): {tables:" in problem.text
     )
+
+
+def test_a_key_of_another_kind_is_told():
+    customers = pd.DataFrame({"customer_id": [f"{i:05d}" for i in range(9)]})
+    orders = pd.DataFrame({"customer_id": [1.0, 5.0, None, 5.0]})
+    schema = inferred({"customers": customers, "orders": orders})
+    assert schema.tables["orders"].fkeys == ()
+    said = "holds integer where customers.customer_id is text; not linked"
+    assert said in texts(schema, "orders", "customer_id")

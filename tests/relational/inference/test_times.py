@@ -44,6 +44,12 @@ def read(sql_or_values, name: str = "at") -> list[dt.datetime | None] | None:
         "'04.03.2021 12:00'",
         "'2021/03/04 12:00:00'",
         "'Mar 4, 2021 12:00'",
+        "'04.03.21 12:00'",
+        "'04-MAR-21 12:00:00'",
+        "'Thu, 04 Mar 2021 12:00:00 GMT'",
+        "'Thu, 4 Mar 2021 14:00:00 +0200'",
+        "'1614859200'",
+        "'1614859200000'",
         "1614859200",
         "1614859200.0",
         "1614859200000",
@@ -100,10 +106,42 @@ def test_a_date_later_than_all_timestamps_is_null():
     assert read("DATE '400000-01-01'") == [None]
 
 
-def test_one_bad_text_in_a_hundred_is_borne_and_two_are_not():
-    values = ["2021-03-04 12:00"] * 198
-    assert read([*values, "soon", "2021-03-04"])[-2] is None
-    assert read([*values, "soon", "later", "never"]) is None
+def test_what_mostly_says_times_is_one_and_the_rest_is_null():
+    values = ["2021-03-04 12:00"] * 6
+    assert (
+        read([*values, "0000-00-00 00:00:00", "n/a", "24-12-31", ""])[6:] == [None] * 4
+    )
+    assert read([*values, *["soon"] * 6]) is None
+    assert read([1614859200, 1614859200, -1, None])[2:] == [None, None]
+
+
+def test_a_version_is_no_day_of_a_year_of_two_digits():
+    assert read(["1.10.12", "2.11.14"], "version") is None
+
+
+def told(values, name="created_at", **others):
+    """What is said about a column that is named like a time."""
+    schema = inferred({"t": pd.DataFrame({name: values, **others})})
+    return schema.tables["t"], texts(schema, "t", name)
+
+
+@pytest.mark.parametrize(
+    "values", [[45291.5, 45292.25], ["2021-03", "2021-04"], [2021, 2022]]
+)
+def test_a_column_named_like_a_time_that_cannot_be_read_is_always_told(values):
+    table, text = told(values)
+    assert "named like a time, but 0 of 2 values are read as one" in text
+    assert table.choices["time_col"].reason == "static: created_at cannot be read"
+
+
+def test_a_time_of_the_day_is_none_that_cannot_be_read():
+    assert told(["12:00:00", "13:30:00"], "time")[1] == ""
+
+
+def test_what_is_null_beside_times_is_told_also_where_they_are_not_the_rows_own():
+    days = ["2021-03-04", "2021-03-05", "2021-03-06"]
+    _, text = told([*days, "n/a"], "updated_at", created_at=[*days, "2021-03-07"])
+    assert "no time in 1 of 4 sampled values; they count as NULL" in text
 
 
 def test_blank_texts_are_no_times():
@@ -127,6 +165,6 @@ def test_sentinels_are_null_where_they_mean_unknown():
     tables = Tables(
         {"t": "(SELECT unnest([TIMESTAMP '1970-01-01', '9999-12-31', '2020-01-01']) t)"}
     )
-    for epoch_zero, kept in ((True, 1), (False, 2)):
-        reading = without_sentinels("t", Reading("", ""), epoch_zero=epoch_zero)
+    for unknown, kept in ((["1970-01-01"], 1), ([], 2)):
+        reading = without_sentinels("t", Reading("", ""), unknown)
         assert tables.query(f"SELECT count({reading.sql('t')}) FROM t") == [(kept,)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benthic.relational.database import Database
 from benthic.relational.task import make_task
-from benthic.relational.task.completeness import complete_until
+from benthic.relational.task.completeness import before_strays, complete_until
 
 START = pd.Timestamp("2026-01-01")
 
@@ -85,3 +85,34 @@ def test_labels_of_a_stale_database_end_with_its_rows():
     ends = task.observed_at(task.test()["anchor_time"])
     # The window is over just before the rows that strictness hides.
     assert ends.max() == pd.Timestamp("2026-03-22") - pd.Timedelta(1, "us")
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ([*range(0, 400), 4000], 399),  # a year typed wrong
+        ([*range(0, 400), 2000, 4000], 399),  # twice
+        ([*range(0, 400), *range(4000, 4010)], 4009),  # too many to be slips
+        ([*range(0, 400), 408], 408),  # silent for a week
+        ([*range(0, 400, 20), *range(400, 800), 920], 920),  # as ever, six times
+        ([0, 1, 2, 4000], 4000),  # one in four
+        ([5], 5),
+    ],
+)
+def test_a_few_rows_long_after_all_others_are_not_the_end(days, expected):
+    db = on_days([*days])
+    found = before_strays(db, pd.Timestamp(db.end_time))
+    assert (found - START) / pd.Timedelta(1, "D") == expected
+
+
+def test_a_question_is_asked_before_rows_that_are_mistakes_and_the_note_says_so():
+    customer = pd.DataFrame({"customer_id": range(8)})
+    days = START + pd.to_timedelta([*range(199), 4000], unit="D")
+    orders = pd.DataFrame({"customer_id": np.arange(200) * 5 % 8, "at": days})
+    db = Database.open({"customers": customer, "orders": orders})
+    query = "PREDICT COUNT(orders.*, 0, 7, days) FOR EACH customers.customer_id"
+    task = make_task(db, query)
+    assert task.anchor_time == days[198]
+    assert any("taken for mistakes, and 2026-07-18" in note for note in task.notes)
+    asked = make_task(db, query, anchor_time=str(days[-1]))
+    assert not any("mistakes" in note for note in asked.notes)

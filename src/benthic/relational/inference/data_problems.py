@@ -64,45 +64,46 @@ def time_problems(
     """
     exact = table.num_rows <= EXACT_ROWS
     rows = probe.relation(table.name, [column]) if exact else probe.sample(table.name)
-    held = ", ".join(f"TIMESTAMP '{day}'" for day in _PLACEHOLDERS)
-    counted = "".join(
-        f", count(*) FILTER (t = TIMESTAMP '{day}')" for day in _PLACEHOLDERS
+    total, filled, timed, early, never, placeholders = _counts(
+        column, reading, rows, probe
     )
-    total, filled, timed, early, never, modern, *held_days = probe.query(
-        f"WITH t AS (SELECT {quoted(column)} AS raw, {reading.sql(column)} AS t "
-        f"FROM {rows}) SELECT count(*), count(raw), count(t), "
-        f"count(*) FILTER (t < {FIRST_MOMENT}), "
-        f"count(*) FILTER (t >= {FIRST_SENTINEL}), coalesce(min(t) FILTER "
-        f"(t >= {FIRST_MOMENT} AND t NOT IN ({held})) > {_MODERN}, FALSE){counted} "
-        "FROM t"
-    )[0]
     unknown = "such rows count as not ended" if is_end else "their time counts as NULL"
     hidden = "such rows count as not ended" if is_end else "such rows are never visible"
-    where = "" if exact else " sampled"
+    where = f"{total:,}{'' if exact else ' sampled'} rows"
     infinite = family(table.columns[column]) == "time"  # what else is no time there?
-    unread = 0 if is_end and infinite else filled - timed
-    placeholders = {
-        day: count
-        for day, count in zip(_PLACEHOLDERS, held_days, strict=True)
-        if count and modern
-    }
-    faults = {
-        f"NULL in {total - filled:,} of {total:,}{where} rows; {hidden}": (
-            0 if is_end else total - filled
-        ),
-        f"no time in {unread:,} of {total:,}{where} rows; {hidden}": unread,
-        f"before the year 1000 in {early:,} of {total:,}{where} rows; {unknown}": early,
-        f"2100 or later in {never:,} of {total:,}{where} rows; {unknown}": (
-            0 if is_end else never
-        ),
-        **{
-            f"{day} in {count:,} of {total:,}{where} rows; {unknown}": count
-            for day, count in placeholders.items()
-        },
-    }
+    faults = [
+        ("NULL", 0 if is_end else total - filled, hidden),
+        ("no time", 0 if is_end and infinite else filled - timed, hidden),
+        ("before the year 1000", early, unknown),
+        ("2100 or later", 0 if is_end else never, unknown),
+        *((day, count, unknown) for day, count in placeholders.items()),
+    ]
     problems = [
-        Problem(table.name, column, text) for text, count in faults.items() if count
+        Problem(table.name, column, f"{what} in {count:,} of {where}; {then}")
+        for what, count, then in faults
+        if count
     ]
     if early or never or placeholders:
         reading = without_sentinels(column, reading, tuple(placeholders))
     return reading, problems
+
+
+def _counts(
+    column: str, reading: Reading, rows: str, probe: Probe
+) -> tuple[int, int, int, int, int, dict[str, int]]:
+    """Rows; those filled, with a time, too early, never; placeholders by day."""
+    held = ", ".join(f"TIMESTAMP '{day}'" for day in _PLACEHOLDERS)
+    by_day = "".join(
+        f", count(*) FILTER (t = TIMESTAMP '{day}')" for day in _PLACEHOLDERS
+    )
+    real = f"t >= {FIRST_MOMENT} AND t NOT IN ({held})"
+    total, filled, timed, early, never, is_modern, *days = probe.query(
+        f"WITH t AS (SELECT {quoted(column)} AS raw, {reading.sql(column)} AS t "
+        f"FROM {rows}) SELECT count(*), count(raw), count(t), "
+        f"count(*) FILTER (t < {FIRST_MOMENT}), "
+        f"count(*) FILTER (t >= {FIRST_SENTINEL}), "
+        f"coalesce(min(t) FILTER ({real}) > {_MODERN}, FALSE){by_day} FROM t"
+    )[0]
+    counted = dict(zip(_PLACEHOLDERS, days, strict=True))
+    found = {day: count for day, count in counted.items() if count and is_modern}
+    return total, filled, timed, early, never, found

@@ -147,7 +147,7 @@ def infer_links(
     problems: list[Problem] = []
     for column, seen in open_columns.items():
         held: list[tuple[float, _Candidate, Containment]] = []
-        refused: list[Problem] = []
+        refused = list(_uncomparable(table.name, seen, keys, profiles))
         own = key_column(table, (column,))
         for candidate in _candidates(table.name, seen, keys, profiles):
             parent = declared.tables[candidate.table]
@@ -214,6 +214,22 @@ def _refusal(
         + _written(table, column, candidate.table),
         (candidate.table,),
     )
+
+
+def _uncomparable(
+    table: str, seen: ColumnProfile, keys: Mapping[str, str], profiles: Profiles
+) -> Iterator[Problem]:
+    """A column named like a key of another kind: 5.0 where the key is '00005'."""
+    name = KeyName.of(seen.name, keys)
+    for parent, key in keys.items():
+        kind = profiles[parent][key].key_family
+        is_other = {kind, seen.key_family} <= _LINKABLE and kind != seen.key_family
+        evidence, clause = _evidence(name, seen.name, table, parent, key)
+        if is_other and seen.filled and evidence >= 0.9:
+            text = (
+                f"{clause}, but holds {seen.key_family} where {parent}.{key} is {kind}"
+            )
+            yield Problem(table, seen.name, f"{text}; not linked", (parent,))
 
 
 def _written(table: str, column: str, parent: str) -> str:

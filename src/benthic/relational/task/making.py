@@ -23,7 +23,7 @@ from benthic.relational.schema import Table
 from benthic.relational.sql import literal, quoted
 from benthic.relational.task.aggregates import window_time
 from benthic.relational.task.anchors import Anchors, split_anchors, walk_back
-from benthic.relational.task.completeness import complete_until
+from benthic.relational.task.completeness import before_strays, complete_until
 from benthic.relational.task.labels import Assumption, LabelQuery
 from benthic.relational.task.query_source import (
     TEST_SHARE,
@@ -40,6 +40,8 @@ from benthic.relational.task.values import literal_sql
 
 AUTO, OWN, END = "auto", "entity", "end"
 """Choices of ``anchor_time`` beside a moment; None is the end, too."""
+
+_AT_END = (AUTO, OWN, END, None)
 
 _NEVER = pd.Timestamp.max
 
@@ -132,6 +134,7 @@ def make_task(
         notes=(
             *query.notes(db.schema),
             _anchor_note(own_time, now),
+            *_strays(anchor_time, now, db),
             *undated(db.schema, table.name),
             *_silent(asked, until),
             *_ended(asked, horizon),
@@ -151,7 +154,7 @@ def _own_time(choice: AnchorTime, query: PredictiveQuery, table: Table) -> bool:
 
 
 def _moment(choice: AnchorTime, db: Database) -> pd.Timestamp:
-    if choice in (AUTO, OWN, END, None):
+    if choice in _AT_END:
         return _end(db)
     try:
         time = pd.Timestamp(choice)
@@ -170,9 +173,23 @@ def _moment(choice: AnchorTime, db: Database) -> pd.Timestamp:
 
 def _end(db: Database) -> pd.Timestamp:
     """The end of the data; any moment does where nothing has a time."""
+    return before_strays(db, _last(db))
+
+
+def _last(db: Database) -> pd.Timestamp:
     if all(table.time_col is None for table in db.schema.tables.values()):
         return pd.Timestamp(0)
     return pd.Timestamp(db.end_time)
+
+
+def _strays(choice: AnchorTime, now: pd.Timestamp, db: Database) -> Iterator[str]:
+    """A note where the last rows are taken for mistakes."""
+    if choice in _AT_END and now < _last(db):
+        yield (
+            f"the last rows, up to {_last(db).isoformat(sep=' ')}, stand alone after a "
+            f"long silence: taken for mistakes, and {now.date()} for the end of the "
+            "data; if they are right, give an anchor_time"
+        )
 
 
 def _anchor_note(own_time: bool, now: pd.Timestamp) -> str:
@@ -275,7 +292,7 @@ def _unobserved(
     if earliest == _NEVER:
         message = "nothing can be learned: the target has no row with a time"
         expected, remedy = "rows of the target", "ask about a table that has rows"
-    elif asked.limit <= earliest:
+    elif asked.limit < earliest:
         message = (
             f"nothing was known at {asked.now.date()}: the first row of the target is"
             f" of {earliest.date()}"

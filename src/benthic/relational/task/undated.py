@@ -19,8 +19,8 @@ def undated(schema: Schema, entity_table: str) -> Iterator[str]:
         >>> users = Table("users", {}, pkey_col="id")
         >>> bills = Table("bills", {}, fkeys=(ForeignKey("user", "users"),))
         >>> print(*undated(Schema({"users": users, "bills": bills}), "users"))
-        always visible, for nothing says when their rows came: bills; what came later \
-tells the future: leave it out, say by {tables: {bills: {ignore: true}}} in --overrides
+        always visible, for nothing says when their rows came: bills; if they came \
+later, they tell the future: {tables: {bills: {ignore: true}}} in --overrides omits them
     """
     tables = [name for name in _connected(schema, entity_table) if name != entity_table]
     dating = {
@@ -63,6 +63,6 @@ def _advice(schema: Schema, found: Iterable[str]) -> str:
     # Rows that point somewhere are counted; of the others only the values are read.
     first = max(found, key=lambda name: bool(schema.tables[name].fkeys))
     return (
-        "what came later tells the future: leave it out, say by "
-        f"{{tables: {{{first}: {{ignore: true}}}}}} in --overrides"
+        "if they came later, they tell the future: "
+        f"{{tables: {{{first}: {{ignore: true}}}}}} in --overrides omits them"
     )
