@@ -90,7 +90,7 @@ def _heard(db: Database, until: pd.Timestamp) -> pd.DataFrame:
     return db.frame(
         f"WITH every AS ({rows}), span AS (SELECT min(_time) AS first, greatest("
         f"epoch_us({literal(until)}) - epoch_us(min(_time)), 1) AS width FROM every)"
-        f" SELECT floor((epoch_us(_time) - epoch_us(first)) * {_PIECES}::DOUBLE / width)"
-        "::BIGINT AS piece, count(*) AS rows, max(_time) AS last"
+        f" SELECT floor((epoch_us(_time) - epoch_us(first)) * {_PIECES}::DOUBLE"
+        " / width)::BIGINT AS piece, count(*) AS rows, max(_time) AS last"
         " FROM every, span GROUP BY 1 ORDER BY 1"
     )
