@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch_geometric.utils import to_dense_batch
+from torch_geometric.utils import scatter, to_dense_batch
 
 from benthic.errors import InputError
 from benthic.nn.dropout import FastDropout
@@ -88,6 +88,14 @@ ALL = {
         .reshape(6, 4)
     ),
     "a dense batch": lambda h: _dense(h),
+    "a product": lambda h: h @ torch.ones(4, 4),
+    "a product and a sum": lambda h: torch.addmm(torch.ones(4), h, torch.eye(4)),
+    "attention": lambda h: (h @ h.t()).softmax(-1) @ h,
+    "linear attention": lambda h: h @ (h.t() @ h),
+    "heads by einsum": lambda h: torch.einsum(
+        "nhc,hcd->nhd", h.view(6, 2, 2), torch.ones(2, 2, 2)
+    ),
+    "the smaller": lambda h: torch.minimum(h, torch.ones(6, 4)),
 }
 FIRST = {
     "slice": lambda h: h[:3],
@@ -103,9 +111,35 @@ OTHER = {
     "written in part": lambda h: _written(h, _ORDER < 3),
     "pooled": lambda h: h.mean(0, keepdim=True),
     "turned": lambda h: h.t(),
+    "scattered": lambda h: scatter(h, _ORDER, dim_size=6, reduce="sum"),
+    "pooled to as many clusters": lambda h: scatter(h, _ORDER, reduce="max"),
+    "scatter_add": lambda h: torch.zeros(6, 4).scatter_add(
+        0, _ORDER[:, None].expand(6, 4), h
+    ),
+    "scatter_reduce": lambda h: torch.zeros(6, 4).scatter_reduce(
+        0, _ORDER[:, None].expand(6, 4), h, "sum", include_self=False
+    ),
+    "scatter with reduce": lambda h: torch.zeros(6, 4).scatter(
+        0, _ORDER[:, None].expand(6, 4), h, reduce="add"
+    ),
+    "index_add": lambda h: torch.zeros(6, 4).index_add(0, _ORDER, h),
+    "index_reduce": lambda h: torch.zeros(6, 4).index_reduce(0, _ORDER, h, "amax"),
+    "accumulated": lambda h: torch.zeros(6, 4).index_put((_ORDER,), h, accumulate=True),
+    "looked up": lambda h: F.embedding(_ORDER, h),
+    "sorted": lambda h: h.sort(0)[0],
+    "the smallest": lambda h: h.topk(3, 0, largest=False)[0],
+    "the least": lambda h: h.amin(0, keepdim=True),
+    "a permutation matrix": lambda h: torch.eye(6)[_ORDER] @ h,
+    "a sparse matrix": lambda h: torch.sparse.mm(torch.eye(6)[_ORDER].to_sparse(), h),
+    "a matrix by einsum": lambda h: torch.einsum("nm,md->nd", torch.eye(6)[_ORDER], h),
+    "a matrix of a batch": lambda h: torch.einsum(
+        "bnm,bmd->bnd", torch.eye(6)[_ORDER][None], h[None]
+    )[0],
+    "pooled by attention": lambda h: (h @ h.t()).softmax(0).t() @ h,
 }
 
 
+@pytest.mark.filterwarnings("ignore:index_reduce", "ignore:The reduce argument")
 @pytest.mark.parametrize(
     ("function", "rows"),
     [

@@ -13,8 +13,18 @@ _MOVES = set(
     "__getitem__ __setitem__ __get__ t transpose permute swapaxes swapdims movedim "
     "moveaxis adjoint select narrow narrow_copy split split_with_sizes chunk "
     "tensor_split unbind index_select gather take_along_dim roll flip flipud rot90 "
-    "scatter scatter_ index_copy index_copy_ index_put index_put_ masked_scatter "
-    "masked_scatter_".split()
+    "scatter scatter_ select_scatter slice_scatter index_copy index_copy_ index_put "
+    "index_put_ masked_scatter masked_scatter_ put put_ take embedding".split()
+)
+# These add rows up, or choose them by value, which their numbers do not show.
+_LOSES = set(
+    "sort msort topk unique unique_consecutive kthvalue median nanmedian mode min amin "
+    "aminmax prod embedding_bag".split()
+)
+_ADDS = ("scatter_", "segment_", "_segment_", "index_add", "index_reduce", "spmm")
+_PRODUCTS = set(
+    "matmul __matmul__ linalg_matmul mm mv bmm _sparse_mm smm hspmm addmm addbmm "
+    "baddbmm tensordot".split()
 )
 _UNKNOWN = -1.0
 
@@ -90,6 +100,7 @@ class Operation:
         numbers: Callable[[Tensor], Tensor | None],
     ) -> None:
         self.func = func
+        self.name = getattr(func, "__name__", "")
         self.args = args
         self.kwargs = kwargs
         self._numbers = numbers
@@ -104,7 +115,9 @@ class Operation:
             out: The result.
             place: Which of the results it is.
         """
-        if getattr(self.func, "__name__", "") not in _MOVES:
+        if self._loses(x):
+            return unknown(out)
+        if self.name not in _MOVES:
             if out.shape == x.shape or (rows is None and out.shape[:1] == x.shape[:1]):
                 return rows
             if rows is not None and out.shape[:-1] == x.shape[:-1]:
@@ -115,10 +128,31 @@ class Operation:
         fits = found.dim() == out.dim() and found.shape[:1] == out.shape[:1]
         return found.expand(out.shape) if fits else unknown(out)
 
+    def _loses(self, x: Tensor) -> bool:
+        """Whether no numbers tell which rows of the input come out where."""
+        if self.name in _MOVES:
+            # Written rows have numbers, rows that are added up there have none.
+            given = [*self.args[3:], self.kwargs.get("accumulate")]
+            return "reduce" in self.kwargs or any(value is True for value in given)
+        if self.name in _PRODUCTS or self.name == "einsum":
+            return not self._multiplies_channels(x)
+        return self.name in _LOSES or self.name.startswith(_ADDS)
+
+    def _multiplies_channels(self, x: Tensor) -> bool:
+        """Whether a product sums over the channels of a state, not over its nodes."""
+        factors = list(tensors((self.args, tuple(self.kwargs.values()))))
+        place = next(i for i, factor in enumerate(factors) if factor is x)
+        if self.name != "einsum":
+            return place < len(factors) - 1
+        terms, _, result = str(self.args[0]).replace(" ", "").partition("->")
+        return result.startswith(terms.split(",")[place][:-1])
+
     def _of_whole_rows(self, rows: Tensor | None) -> list[Tensor]:
         """The short way where nodes are gathered, as often as there are edges."""
-        name, key = getattr(self.func, "__name__", ""), self.args[1:]
-        gathers = name == "__getitem__" or (name == "index_select" and key[0] == 0)
+        key = self.args[1:]
+        gathers = self.name == "__getitem__" or (
+            self.name == "index_select" and key[0] == 0
+        )
         by_number = key and isinstance(key[-1], Tensor) and key[-1].dim() == 1
         if rows is not None or not (gathers and by_number):
             return []

@@ -164,7 +164,8 @@ class Treatments(nn.Module):
                 f"{names} found no earlier states at {', '.join(r.name for r in lost)} "
                 "and did not act there: either the stream starts there (another "
                 "branch, pooled nodes), or the way from the layer before cannot be "
-                "followed (NumPy, TorchScript, torch.vmap)",
+                "followed (rows added up or sorted, a matrix before the states, NumPy, "
+                "TorchScript, torch.vmap)",
                 stacklevel=2,
             )
 
