@@ -9,7 +9,15 @@ import torch
 from tests.treatment.models import Attributes, run
 from torch import nn
 from torch_geometric.data import Data
-from torch_geometric.nn import GCN, GCNConv, global_mean_pool
+from torch_geometric.nn import (
+    GCN,
+    VGAE,
+    GATConv,
+    GCNConv,
+    SAGEConv,
+    global_mean_pool,
+    to_hetero,
+)
 
 from benthic.nn.norm import LayerNorm
 from benthic.treatment import Norm, treat
@@ -66,8 +74,66 @@ class Pooled(nn.Module):
         return self.head(torch.cat([mean, mean], -1))
 
 
+class Heads(nn.Module):
+    """Two convolutions answer."""
+
+    def __init__(self, first=3, second=1):
+        super().__init__()
+        self.conv, self.stem = SAGEConv(6, 8), SAGEConv(8, 8)
+        self.first, self.second = SAGEConv(8, first), SAGEConv(8, second)
+
+    def forward(self, x, edge_index):
+        x = self.conv(x, edge_index).relu()
+        x = self.stem(x, edge_index).relu()
+        return self.first(x, edge_index), self.second(x, edge_index)
+
+
+class Branches(nn.Module):
+    """A head takes two convolutions side by side."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = GCNConv(6, 8), GATConv(6, 8)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x, edge_index):
+        both = [self.conv1(x, edge_index), self.conv2(x, edge_index)]
+        return self.head(torch.cat(both, -1))
+
+
+class Through(nn.Module):
+    """What lies between the layers cannot be followed."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = GCNConv(6, 8), GCNConv(8, 3)
+
+    def forward(self, x, edge_index):
+        x = torch.from_numpy(self.conv1(x, edge_index).detach().numpy())
+        return self.conv2(x, edge_index)
+
+
+class Either(nn.Module):
+    """Embeddings or logits, as one likes."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = GCNConv(6, 8), GCNConv(8, 8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x, edge_index, embeds=False):
+        x = self.conv2(self.conv1(x, edge_index), edge_index)
+        return x if embeds else self.head(x)
+
+
 def last_row(treated):
     return str(treated.treatments).splitlines()[-1]
+
+
+def normed(treated):
+    """Whether a norm acts, layer by layer, by the table."""
+    lines = str(treated.treatments).splitlines()[2:]
+    return ["LayerNorm: the model's output" not in line for line in lines]
 
 
 @pytest.mark.parametrize("out_channels", [2, 4, 8])
@@ -91,12 +157,70 @@ def test_what_holds_the_layers_is_no_head(wrap):
     assert last_row(treated).endswith("LayerNorm: the model's output")
 
 
+@pytest.mark.parametrize("widths", [(3, 1), (1, 3), (8, 8)])
+def test_each_of_several_heads_is_an_answer(widths, x, edge_index):
+    model = Heads(*widths)
+    treated = treat(model, Norm(LayerNorm), fast=False)
+    conv, stem = (
+        treated.treatments.layers[name].joins["nodes"].norm for name in ("conv", "stem")
+    )
+    h = conv(model.conv(x, edge_index)).relu()
+    h = stem(model.stem(h, edge_index)).relu()
+    for out, head in zip(
+        treated(x, edge_index), (model.first, model.second), strict=True
+    ):
+        torch.testing.assert_close(out, head(h, edge_index))
+    assert normed(treated) == [True, True, False, False]
+
+
+def test_each_head_of_a_heterogeneous_model_is_an_answer():
+    metadata = ["a"], [("a", "to", "a")]
+    treated = treat(to_hetero(Heads(), metadata), Norm(LayerNorm))
+    assert normed(treated) == [True, True, False, False]
+
+
+def test_mean_and_variance_of_an_auto_encoder_are_answers(x, edge_index):
+    treated = treat(VGAE(Heads(4, 4)), Norm(LayerNorm)).eval()
+    treated.encode(x, edge_index)
+    assert normed(treated) == [True, True, False, False]
+
+
+@pytest.mark.parametrize("make", [Branches, Through])
+def test_what_is_taken_further_unseen_or_beside_others_is_no_answer(
+    make, x, edge_index
+):
+    treated = treat(make(), Norm(LayerNorm))
+    treated(x, edge_index)
+    assert normed(treated)[0]
+    assert normed(treated)[1] == (make is Branches)
+
+
+@pytest.mark.parametrize("embeds_first", [True, False])
+def test_each_kind_of_call_has_its_own_answer(embeds_first, x, edge_index):
+    model = Either()
+    treated = treat(model, Norm(LayerNorm), fast=False)
+    norms = [join.joins["nodes"].norm for join in treated.treatments.layers.values()]
+    for embeds in (embeds_first, not embeds_first, embeds_first):
+        h = model.conv2(norms[0](model.conv1(x, edge_index)), edge_index)
+        expected = h if embeds else model.head(norms[1](h))
+        torch.testing.assert_close(treated(x, edge_index, embeds=embeds), expected)
+    assert normed(treated) == [True, True]
+    assert all(p.requires_grad for p in treated.parameters())
+
+
+def test_only_a_norm_that_no_call_asks_for_is_frozen(x, edge_index):
+    treated = treat(Either(), Norm(LayerNorm))
+    treated(x, edge_index, embeds=True)
+    assert normed(treated) == [True, False]
+    norm = treated.treatments.layers["conv2"].joins["nodes"].norm
+    assert not any(p.requires_grad for p in norm.parameters())
+
+
 @pytest.mark.parametrize("make", [Attributes, Raw])
 def test_a_head_takes_a_norm_before_it(make, x, edge_index):
     treated = treat(make(), Norm(LayerNorm))
     treated(x, edge_index)
     assert last_row(treated).endswith("8 -> 8    LayerNorm")
-    assert not treated.treatments.unsure
 
 
 def test_a_head_behind_a_pooling_is_found_and_the_data_stay(x, edge_index):

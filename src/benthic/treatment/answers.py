@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves
 from torch_geometric.data.data import BaseData
 
 from benthic.trace.layers import Layer
@@ -79,7 +80,7 @@ def is_mapped(model: fx.GraphModule, layer: Layer, maps: Sequence[nn.Module]) ->
 
 def try_out(
     call: Callable[..., Any], inputs: Inputs, running: Running, current: Pass
-) -> bool:
+) -> list[Any] | None:
     """Runs a model once without treatments, to see where the layers' outputs go.
 
     In ``eval()``, so that no running statistic moves, and without a trace in the random
@@ -92,7 +93,7 @@ def try_out(
         current: The pass to run in.
 
     Returns:
-        Whether the model ran to its end.
+        What the model returned, without its containers; None if it failed.
     """
     modules = list(current.owner.modules())
     was_training = [module.training for module in modules]
@@ -102,18 +103,18 @@ def try_out(
         with torch.random.fork_rng(devices=devices):
             for module in modules:
                 module.training = False
-            call(
+            out = call(
                 *map(_own, inputs.args),
                 **{k: _own(v) for k, v in inputs.kwargs.items()},
             )
     except Exception:  # the call itself will say so
-        return False
+        return None
     finally:
         running.now = None
         current.end()
         for module, training in zip(modules, was_training, strict=True):
             module.training = training
-    return True
+    return tree_leaves(out)
 
 
 def weights_of(maps: Sequence[nn.Module]) -> list[Tensor]:

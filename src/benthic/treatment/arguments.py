@@ -41,6 +41,16 @@ class Inputs:
         return Inputs(tuple(args), kwargs)
 
     @property
+    def kind(self) -> frozenset[Any]:
+        """What was given, with the words and switches that may choose an answer."""
+        return frozenset(
+            (place, value)
+            if isinstance(value := self[place], str | bool | None)
+            else place
+            for place in self.places
+        )
+
+    @property
     def places(self) -> list[Place]:
         """Every input, by position first."""
         positions: list[Place] = [(True, i) for i in range(len(self.args))]

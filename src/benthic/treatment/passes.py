@@ -30,6 +30,7 @@ class Pass:
         drop_node: Drops nodes of what enters the first layers.
         weights: In a trial, where no treatment acts: of these matrices it is noted
             which layers' outputs they are applied to.
+        answers: Layers, with node types, whose output is the model's answer.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Pass:
         follows: bool,
         drop_node: DropNode | None = None,
         weights: Sequence[Tensor] | None = None,
+        answers: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self.owner = owner
         self.inputs = inputs
         self.is_trial = weights is not None
         self.stream = Stream(weights or ()) if follows else None
         self.drop_node = drop_node
+        self.answers = answers
         self.running: nn.Module | None = None
         self.origins: dict[str, Origin | None] = {}
         self.edges: dict[tuple[int, int], tuple[Tensor, Any]] = {}
@@ -140,7 +143,7 @@ class Call:
         self.name = name
         self.treatments = treatments
         self.own = vars(owner).get(name)  # a method of this very object
-        self.was_tried = False
+        self.answers: dict[frozenset[Any], frozenset[tuple[str, str]]] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the method, inside the pass that runs or a new one."""
@@ -154,8 +157,9 @@ class Call:
                 "skips have no earlier states",
                 "call the model on each batch",
             )
-        self.treatments.settle(self, Inputs(args, kwargs))
-        running.now = started = self.treatments.start(self.owner, args, kwargs)
+        inputs = Inputs(args, kwargs)
+        answers = self.treatments.settle(self, inputs)
+        running.now = started = self.treatments.start(self.owner, inputs, answers)
         try:
             out = self.__wrapped__(*args, **kwargs)
             return self.treatments.finish(started, self, out)

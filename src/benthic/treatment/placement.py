@@ -116,8 +116,7 @@ def find_sites(model: nn.Module) -> list[Site]:
         own = [site for site in sites if site.node_type == node_type]
         for before, site in zip([None, *own], own, strict=False):
             site.starts_because = _starts(site, before, is_shared(model, site, own))
-        if own[-1].starts_because or not is_shared(model, own[-1], own):
-            _set_end(model, own[-1], layers)
+        _set_ends(model, own, layers)
     return sites
 
 
@@ -158,14 +157,17 @@ def _starts(site: Site, before: Site | None, is_shared: bool) -> str:
     return ""
 
 
-def _set_end(model: nn.Module, site: Site, layers: Sequence[Layer]) -> None:
-    """What the last layer returns is the answer, unless a map takes it further."""
-    maps = [m for m in find_maps(model, layers) if may_take(m, site.widths.returned)]
+def _set_ends(model: nn.Module, own: Sequence[Site], layers: Sequence[Layer]) -> None:
+    """What nothing takes further is the answer; of a last layer that may be known."""
+    maps, last = find_maps(model, layers), own[-1]
     if isinstance(model, fx.GraphModule):
-        has_map = is_mapped(model, site.layer, maps)
-    else:
-        has_map = site.is_unsure = bool(maps)
-    site.ends_because = "" if has_map else ANSWER
+        takers = [*maps, *(m for layer in layers for m in layer.modules.values())]
+        for site in own:
+            is_taken = is_mapped(model, site.layer, takers)
+            site.ends_because = "" if is_taken else ANSWER
+    elif last.starts_because or not is_shared(model, last, own):
+        last.is_unsure = any(may_take(m, last.widths.returned) for m in maps)
+        last.ends_because = "" if last.is_unsure else ANSWER
 
 
 def drops_refusal(conv: MessagePassing) -> str:

@@ -41,6 +41,7 @@ class Origin:
             from; None for all rows in order.
         is_mixed: Whether it joins several calls of one layer at one depth.
         node_type: The node type, or "".
+        sources: All layers whose outputs it was computed from, with no layer between.
     """
 
     layer: str
@@ -50,6 +51,7 @@ class Origin:
     rows: Tensor | None = None
     is_mixed: bool = False
     node_type: str = ""
+    sources: frozenset[tuple[str, str]] = frozenset()
 
 
 class Stream(TorchFunctionMode):
@@ -115,8 +117,17 @@ class Stream(TorchFunctionMode):
             node_type: The node type, or "".
         """
         self._order += 1
-        origin = Origin(layer, self._order, depth, tuple(states), node_type=node_type)
-        self._mark(returned, origin)
+        self._mark(
+            returned,
+            Origin(
+                layer,
+                self._order,
+                depth,
+                tuple(states),
+                node_type=node_type,
+                sources=frozenset({(layer, node_type)}),
+            ),
+        )
 
     def map(self, given: Iterable[Tensor]) -> None:
         """Notes that tensors are taken further.
@@ -124,8 +135,16 @@ class Stream(TorchFunctionMode):
         Args:
             given: What a layer is given.
         """
+        self.mapped |= self.sources(given)
+
+    def sources(self, given: Iterable[Any]) -> set[tuple[str, str]]:
+        """The layers whose outputs tensors were computed from, with none between.
+
+        Args:
+            given: Tensors, or anything else.
+        """
         origins = [origin for x in given if (origin := self.origin(x))]
-        self.mapped |= {(origin.layer, origin.node_type) for origin in origins}
+        return {source for origin in origins for source in origin.sources}
 
     def carry(self, x: Tensor, out: Tensor) -> None:
         """Notes that a tensor has the rows of another.
@@ -183,11 +202,15 @@ class Stream(TorchFunctionMode):
             return numbered(x, origins[id(x)].rows) if id(x) in origins else None
 
         operation = Operation(func, args, kwargs, numbers)
-        is_mixed = _mixes([origin for _, origin in known], newest)
+        joined = replace(
+            newest,
+            is_mixed=_mixes([origin for _, origin in known], newest),
+            sources=frozenset().union(*(origin.sources for _, origin in known)),
+        )
         for place, one in enumerate(tensors(out)):
             if one.is_floating_point() and one.dim() > 0:
                 rows = operation.rows(x, newest.rows, one, place)
-                self._mark(one, replace(newest, rows=rows, is_mixed=is_mixed))
+                self._mark(one, replace(joined, rows=rows))
 
     def _note_weights(
         self, inputs: Sequence[Tensor], origins: Sequence[Origin], out: Any

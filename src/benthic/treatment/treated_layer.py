@@ -50,8 +50,6 @@ class Join(nn.Module):
         skips: One after the other.
         norm: Of what is returned.
         jump: Jumping knowledge, where this is the last layer of the stream.
-
-    Where the model's answer is returned, ``is_answer`` keeps the norm from acting.
     """
 
     def __init__(
@@ -64,7 +62,6 @@ class Join(nn.Module):
         self.skips = nn.ModuleList(skips)
         self.norm = norm
         self.jump = jump
-        self.is_answer = False
         self._takes_batch = norm is not None and (
             "batch" in inspect.signature(norm.forward).parameters
         )
@@ -75,6 +72,8 @@ class Join(nn.Module):
         states: Sequence[Tensor],
         edge_index: Tensor | None = None,
         batch: Tensor | None = None,
+        *,
+        is_answer: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """The next state, and what the layer returns.
 
@@ -83,6 +82,7 @@ class Join(nn.Module):
             states: The stream so far; empty where it starts.
             edge_index: The graph, for skips that look at it.
             batch: Graph of each node, for norms that look at it.
+            is_answer: Whether the model returns it, so that the norm does not act.
         """
         x = h
         if states:
@@ -91,7 +91,7 @@ class Join(nn.Module):
         returned = x
         if self.jump is not None and states:
             returned = self.jump([*states, x])
-        if self.norm is not None and not self.is_answer:
+        if self.norm is not None and not is_answer:
             has_graphs = self._takes_batch and is_graph(batch)
             fits = has_graphs and batch.size(0) == x.size(0)  # type: ignore[union-attr]
             returned = self.norm(returned, batch=batch) if fits else self.norm(returned)
@@ -217,6 +217,7 @@ class TreatedLayer(nn.Module):
                 [s.x for s in stream],
                 current.graph[0] if current.graph else None,
                 current.batch(node_type),
+                is_answer=(self.name, node_type) in current.answers,
             )
         if current.stream is not None:
             kept = stream if self.keeps_all or len(stream) < 2 else stream[:1]

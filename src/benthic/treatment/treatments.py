@@ -17,9 +17,10 @@ from benthic.nn.drop import DropNode
 from benthic.nn.dropout import FastDropout
 from benthic.nn.residual import Skip
 from benthic.trace import find_layers
-from benthic.treatment.answers import find_maps, try_out, weights_of
+from benthic.treatment.answers import Key, find_maps
 from benthic.treatment.arguments import Inputs, is_state
 from benthic.treatment.copying import copy_model
+from benthic.treatment.endings import Endings
 from benthic.treatment.graph_drops import EdgeDrops, MessageDrops
 from benthic.treatment.hetero import rewrite
 from benthic.treatment.inserted_table import Row, print_rows
@@ -36,7 +37,7 @@ from benthic.treatment.passes import (
     callers,
     methods,
 )
-from benthic.treatment.placement import ANSWER, NO_STATES, Site, find_sites, label
+from benthic.treatment.placement import NO_STATES, Site, find_sites, label
 from benthic.treatment.treated_layer import Aside, Join, TreatedLayer, keeps_all, key_of
 from benthic.treatment.wanted import Wanted, is_idle, sort_treatments
 
@@ -70,45 +71,32 @@ class Treatments(nn.Module):
         self.names = [label(t) for members in vars(wanted).values() for t in members]
         self.mapped: set[str] = set()
         self.rows: dict[tuple[str, str], Row] = {}
-        self.unsure: dict[tuple[str, str], Join] = {}
-        self.maps: list[nn.Module] = []
+        self.endings: Endings | None = None
         self.acted: set[tuple[str, str]] = set()
         self.has_skips = bool(wanted.skips or wanted.jumps)
 
-    def start(self, owner: nn.Module, args: Any, kwargs: Any) -> Pass:
+    def start(self, owner: nn.Module, inputs: Inputs, answers: frozenset[Key]) -> Pass:
         """Begins a call of the model.
 
         Args:
             owner: What is called.
-            args: Its positional inputs.
-            kwargs: Its keyword inputs.
+            inputs: What it is called with.
+            answers: Layers that give its answer.
         """
         follows = bool(self.mapped) or any(map(_asks_for_states, self.modules()))
-        return Pass(owner, Inputs(args, kwargs), follows, self.nodes)
+        return Pass(owner, inputs, follows, self.nodes, answers=answers)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator] # watches uncompiled
-    def settle(self, call: Call, inputs: Inputs) -> None:
-        """Finds out at the first call which layers give the model's answer.
+    def settle(self, call: Call, inputs: Inputs) -> frozenset[Key]:
+        """Finds out at the first call of a kind which layers give its answer.
 
         Args:
             call: What is called; what was tried is not tried again.
             inputs: What it is called with.
         """
-        if not self.unsure or call.was_tried:
-            return
-        weights = weights_of(self.maps)
-        trial = Pass(call.owner, inputs, follows=True, weights=weights)
-        assert trial.stream is not None
-        call.was_tried = try_out(call.__wrapped__, inputs, self.running, trial)
-        for key in trial.ran & set(self.unsure):
-            # Who calls encode() may hand its output to another method.
-            if key in trial.stream.mapped or (call.was_tried and call.is_forward):
-                row, join = self.rows[key], self.unsure.pop(key)
-                join.is_answer = key not in trial.stream.mapped
-                if join.is_answer and join.norm is not None:
-                    row.absent[row.unsure] = ANSWER
-                    join.norm.requires_grad_(False)  # it will have no gradient
-                row.unsure = ""
+        if self.endings is None:
+            return frozenset()
+        return self.endings.answers(call, inputs, self.running, self.rows)
 
     def forward(self) -> None:
         """Begins a call of a model whose calls are a graph (``to_hetero``)."""
@@ -226,10 +214,10 @@ def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
     ``APPNP(K, alpha)`` and others like it      the rows that ``forward`` returns
     ==========================================  =======================================
 
-    Which layer's output is the model's answer, where maps outside the layers leave
-    that open, is found at the first call by one run without treatments. A skip that
-    finds no earlier states when the model runs says so once, in a warning and in the
-    table.
+    Which layers' outputs are the model's answer is found at the first call of each kind
+    (method, words and switches among its inputs) by one run without treatments. A skip
+    that finds no earlier states when the model runs says so once, in a warning and in
+    the table.
 
     The traps. A model's own skips stay, so that a residual beside them counts twice.
     Layers must be called inside the model: a part of it that is called from outside,
@@ -307,8 +295,9 @@ def _hang(
         for module in [*layer.modules.values(), *layer.hearts]:
             treated.attach(module)
     modules = [m for layer in layers.values() for m in layer.modules.values()]
-    inserted.maps = find_maps(model, list(layers.values()))
-    inserted.unsure = _unsure(sites, joins)
+    if wanted.norms:
+        maps = find_maps(model, list(layers.values()))
+        inserted.endings = Endings(sites, joins, maps, wanted.norms[0].name)
     if inserted.mapped or wanted.acts_on_states:
         inserted.aside = Aside(inserted.running)
         for module in _unseen(model, modules):
@@ -316,14 +305,6 @@ def _hang(
     for module in callers(model, modules):
         for name in methods(module):
             module.__dict__[name] = Call(module, name, inserted)
-
-
-def _unsure(
-    sites: Sequence[Site], joins: dict[tuple[str, str], Join]
-) -> dict[tuple[str, str], Join]:
-    """Where a norm acts only if a map follows."""
-    keys = [(s.layer.name, s.node_type) for s in sites if s.is_unsure]
-    return {key: joins[key] for key in keys if key in joins and joins[key].norm}
 
 
 def _unseen(model: nn.Module, layers: Sequence[nn.Module]) -> list[nn.Module]:

@@ -1,0 +1,86 @@
+"""Which norms do not act, because their layer gives the model's answer?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+from benthic.treatment.answers import Key, may_take, try_out, weights_of
+from benthic.treatment.arguments import Inputs
+from benthic.treatment.inserted_table import Row
+from benthic.treatment.passes import Call, Pass, Running
+from benthic.treatment.placement import ANSWER, Site
+from benthic.treatment.treated_layer import Join
+
+
+class Endings:
+    """Finds by a trial for each kind of call whose output nothing takes further.
+
+    Args:
+        sites: The layers.
+        joins: What was put around them.
+        maps: The modules outside the layers that own a matrix.
+        norm: What the norm is called in the table.
+    """
+
+    def __init__(
+        self,
+        sites: Sequence[Site],
+        joins: Mapping[Key, Join],
+        maps: Sequence[nn.Module],
+        norm: str,
+    ) -> None:
+        keys = {(site.layer.name, site.node_type): site for site in sites}
+        self._all = frozenset(keys)
+        self._norms = {key: join.norm for key, join in joins.items() if join.norm}
+        self._last = {key for key, site in keys.items() if site.is_unsure}
+        self._takable = {
+            key
+            for key, site in keys.items()
+            if any(may_take(module, site.widths.returned) for module in maps)
+        }
+        self._maps = maps
+        self._norm = norm
+        self._normed: set[Key] = set()
+
+    def answers(
+        self, call: Call, inputs: Inputs, running: Running, rows: Mapping[Key, Row]
+    ) -> frozenset[Key]:
+        """The layers that give the answer of a call, found by its first trial.
+
+        Args:
+            call: What is called; it remembers the answers of each kind of inputs.
+            inputs: What it is called with.
+            running: Knows the pass that runs.
+            rows: The table, where it is noted.
+        """
+        kind = inputs.kind
+        if kind not in call.answers:
+            weights = weights_of(self._maps)
+            trial = Pass(call.owner, inputs, follows=True, weights=weights)
+            out = try_out(call.__wrapped__, inputs, running, trial)
+            if out is None:
+                return frozenset()
+            assert trial.stream is not None
+            loose = trial.ran - trial.stream.mapped
+            ends = self._last | trial.stream.sources(out)
+            found = loose & (ends if call.is_forward else self._untakable(trial))
+            call.answers[kind] = frozenset(found)
+            self._note(found, trial.stream.mapped, rows)
+        return call.answers[kind]
+
+    def _untakable(self, trial: Pass) -> set[Key]:
+        """Who calls encode() may hand its output to another method."""
+        return set(self._all - self._takable) if trial.ran >= self._all else set()
+
+    def _note(self, found: set[Key], taken: set[Key], rows: Mapping[Key, Row]) -> None:
+        self._normed |= taken
+        for key in (found | taken) & self._norms.keys():
+            row, norm = rows[key], self._norms[key]
+            row.unsure = ""
+            if key not in self._normed:
+                row.absent[self._norm] = ANSWER
+                norm.requires_grad_(False)  # it will have no gradient
+            elif row.absent.pop(self._norm, ""):
+                norm.requires_grad_(True)
