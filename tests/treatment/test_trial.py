@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tests.treatment.planted import communities, two_relations
 from torch_geometric.nn import GCN, GCNConv, GraphSAGE, SAGEConv, to_hetero
 
 from benthic.errors import InputError
+from benthic.nn.gpr import APPNP
 from benthic.nn.norm import LayerNorm
 from benthic.nn.residual import Residual
 from benthic.supervision import accuracy, roc_auc
@@ -68,6 +70,7 @@ def test_of_a_heterogeneous_graph_the_labelled_type_is_blinded():
         ({"val_mask": None}, "val_mask"),
         ({"val_mask": torch.zeros(120).bool()}, "val_mask"),
         ({"train_mask": torch.zeros(120).bool()}, "train_mask"),
+        ({"train_mask": torch.arange(120) % 2 == 0}, "val_mask of other nodes"),
         ({"y": None}, "whole numbers y"),
         ({"y": torch.randn(120)}, "whole numbers y"),
     ],
@@ -78,6 +81,14 @@ def test_a_graph_without_what_the_choice_needs_is_refused(change, remedy):
         graph[name] = value
 
     with pytest.raises(InputError, match=remedy):
+        without_test(graph)
+
+
+def test_training_nodes_do_not_validate():
+    graph = communities()
+    graph.train_mask[graph.val_mask.nonzero()[0]] = True
+
+    with pytest.raises(InputError, match="found 1 training nodes in the val split"):
         without_test(graph)
 
 
@@ -231,6 +242,24 @@ def test_lazy_layers_learn_their_widths_first():
 
     assert len(runs.treated(Candidate((Norm(LayerNorm),), "")).val) == 2
     assert isinstance(model.convs[0], SAGEConv)
+
+
+@pytest.mark.parametrize(("makes_logs", "is_tried"), [(True, False), (False, True)])
+def test_log_probabilities_are_not_propagated(makes_logs, is_tried):
+    class Answer(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gnn = GCN(6, 8, 3, 3)
+
+        def forward(self, x, edge_index):
+            out = self.gnn(x, edge_index)
+            return out.log_softmax(-1) if makes_logs else out
+
+    runs = trials(Answer(), communities())
+    spread = Candidate((Residual(), APPNP(K=2, alpha=0.1)), "")
+    with nullcontext() if is_tried else pytest.raises(InputError, match="wants logits"):
+        runs.treated(spread)
+    assert len(runs.treated(RESIDUAL).val) == 2
 
 
 def test_a_parameter_that_nothing_makes_anew_is_named():

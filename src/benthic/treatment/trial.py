@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import statistics
 import time
@@ -24,8 +25,10 @@ from benthic.supervision import Measure, Supervision
 from benthic.training import Protocol, train_together
 from benthic.treatment.shortlist import Candidate
 from benthic.treatment.treatments import treat
+from benthic.treatment.wanted import is_propagation
 
 _RESAMPLES = 200
+_LOG_ERROR = 0.05  # of half precision; that of logits is a number of nats
 
 
 class OutOfTimeError(Exception):
@@ -78,7 +81,8 @@ def without_test(data: Any) -> Data | HeteroData:
         data: A graph with labels and masks; left as it is.
 
     Raises:
-        InputError: If it has no labels, no training or no validation nodes.
+        InputError: If it has no labels, no training or no validation nodes, or some
+            that are both.
 
     Example:
         >>> graph = Data(
@@ -105,6 +109,10 @@ def without_test(data: Any) -> Data | HeteroData:
         if split not in masks or not masks[split].any():
             found = f"no labelled nodes in the {split} split"
             raise InputError("data", found, remedy)
+    shared = int((masks["train"] & masks["val"]).sum())
+    if shared:
+        found = f"{shared:,} training nodes in the val split, of {masks['val'].sum():,}"
+        raise InputError("data", found, "give a val_mask of other nodes")
     blind = copy.copy(data)
     store = blind[supervision.node_type] if supervision.node_type else blind
     seen = (masks["train"] | masks["val"]).reshape(store["y"].shape)
@@ -189,6 +197,14 @@ class Trials:
         """Whether the deadline has passed."""
         return self.deadline is not None and time.monotonic() >= self.deadline
 
+    @functools.cached_property
+    def is_log(self) -> bool:
+        """Whether the model returns log-probabilities, as after ``log_softmax``."""
+        with forked_randomness(self.model, self.seeds[0]):
+            rows = self._rows(self._fresh(self.seeds[0]).eval()).float()
+        sums = rows.logsumexp(-1).abs()
+        return rows.size(-1) > 1 and bool((sums < _LOG_ERROR).all())
+
     @property
     def kept(self) -> tuple[str, ...]:
         """Parameters that no ``reset_parameters`` makes anew: all trials share them."""
@@ -224,10 +240,14 @@ class Trials:
             candidate: What to try.
 
         Raises:
-            InputError: If the model and the treatments do not go together.
+            InputError: If the model and the treatments do not go together, as
+                log-probabilities and a propagation of them.
             OutOfTimeError: If the deadline passes.
         """
         models = []
+        if self.is_log and any(map(is_propagation, candidate.treatments)):
+            found = "log-probabilities, where a propagation wants logits"
+            raise InputError("model", found, "leave log_softmax to the loss")
         for seed in self.seeds:
             with forked_randomness(self.model, seed):
                 models.append(treat(self._fresh(seed), *candidate.treatments))

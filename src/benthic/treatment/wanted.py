@@ -214,6 +214,19 @@ def _name(treatment: Any) -> str:
     return repr(treatment)
 
 
+def is_propagation(treatment: Any) -> bool:
+    """Whether a treatment spreads what the model returns.
+
+    Args:
+        treatment: What :func:`treat` takes.
+
+    Example:
+        >>> is_propagation(APPNP(K=2, alpha=0.1)), is_propagation(DropNode(0.5))
+        (True, False)
+    """
+    return _place(treatment) == "propagations"
+
+
 def is_idle(treatment: Any) -> bool:
     """Whether a skip or a drop is at strength zero.
 
