@@ -17,6 +17,7 @@ from benthic.treatment.arguments import (
     name_of,
     state_place,
     target_states,
+    unnamed_graphs,
 )
 
 X, EDGES, WEIGHT = torch.ones(3, 4), torch.tensor([[0, 1], [1, 2]]), torch.ones(2)
@@ -85,3 +86,22 @@ def test_graphs_of_nodes_by_name_or_from_a_batch():
     batch = Batch.from_data_list([Data(x=X, edge_index=EDGES)] * 2)
     assert graph_of_nodes(model, Inputs((batch,), {})) is batch.batch
     assert graph_of_nodes(model, Inputs((X, EDGES), {})) is None
+
+
+def test_graphs_of_another_name_are_told_by_their_numbers():
+    class Model(nn.Module):
+        def forward(self, x, edge_index, graph_ids=None, batch=None):
+            return x
+
+    x, graphs = torch.ones(4, 2), torch.tensor([0, 0, 1, 1])
+    edge_index = torch.tensor([[0, 1], [1, 0]])
+
+    def name(*args, **kwargs):
+        return unnamed_graphs(Model(), Inputs((x, edge_index, *args), kwargs))
+
+    assert name(graphs) == "graph_ids"
+    assert name(graph_ids=graphs) == "graph_ids"
+    assert name(graphs, graphs) == ""
+    assert name(batch=graphs) == ""
+    for other in (graphs.flip(0), graphs * 0, graphs + 1, graphs[:0], graphs.float()):
+        assert name(other) == ""

@@ -221,6 +221,38 @@ def graph_of_nodes(module: nn.Module, inputs: Inputs) -> Any:
     return None
 
 
+def unnamed_graphs(module: nn.Module, inputs: Inputs) -> str:
+    """The input that may number graphs under another name than ``batch``; "" if none.
+
+    Args:
+        module: The model.
+        inputs: What it was called with.
+
+    Example:
+        >>> inputs = Inputs((torch.ones(3, 2),), {"graph_ids": torch.tensor([0, 0, 1])})
+        >>> unnamed_graphs(nn.Identity(), inputs)
+        'graph_ids'
+    """
+    if graph_of_nodes(module, inputs) is not None:
+        return ""
+    places = [place for place in inputs.places if may_be_graphs(inputs[place])]
+    return next((name_of(module, place) or "one" for place in places), "")
+
+
+def may_be_graphs(value: Any) -> bool:
+    """Whether these may be graphs of nodes: numbers from 0 in order, several of them.
+
+    Args:
+        value: Anything.
+    """
+    if not is_graph(value) or value.numel() == 0:
+        return False
+    try:
+        return bool(value[0] == 0 and value[-1] > 0 and (value.diff() >= 0).all())
+    except RuntimeError:  # members of a vmap batch have each their own numbers
+        return False
+
+
 def is_graph(batch: Any) -> bool:
     """Whether this numbers graphs, ``[N]``.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 from torch import nn
 
 from benthic.treatment.answers import Key, may_take, try_out, weights_of
-from benthic.treatment.arguments import Inputs
+from benthic.treatment.arguments import Inputs, unnamed_graphs
 from benthic.treatment.inserted_table import Row
 from benthic.treatment.passes import Call, Pass, Running
 from benthic.treatment.placement import ANSWER, Site
@@ -34,6 +35,7 @@ class Endings:
         keys = {(site.layer.name, site.node_type): site for site in sites}
         self._all = frozenset(keys)
         self._norms = {key: join.norm for key, join in joins.items() if join.norm}
+        self._mixes = any(_mixes_rows(join) for join in joins.values())
         self._last = {key for key, site in keys.items() if site.is_unsure}
         self._takable = {
             key
@@ -62,6 +64,7 @@ class Endings:
             out = try_out(call.__wrapped__, inputs, running, trial)
             if out is None:
                 return frozenset()
+            self._warn_of_graphs(call.owner, inputs)
             assert trial.stream is not None
             loose = trial.ran - trial.stream.mapped
             ends = self._last | trial.stream.sources(out)
@@ -69,6 +72,15 @@ class Endings:
             call.answers[kind] = frozenset(found)
             self._note(found, trial.stream.mapped, rows)
         return call.answers[kind]
+
+    def _warn_of_graphs(self, owner: nn.Module, inputs: Inputs) -> None:
+        name = unnamed_graphs(owner, inputs) if self._mixes else ""
+        if name:
+            warnings.warn(
+                f"{self._norm} takes the nodes of all graphs together: it is told of "
+                f"graphs by an input 'batch'; if {name!r} numbers them, call it so",
+                stacklevel=2,
+            )
 
     def _untakable(self, trial: Pass) -> set[Key]:
         """Who calls encode() may hand its output to another method."""
@@ -84,3 +96,8 @@ class Endings:
                 norm.requires_grad_(False)  # it will have no gradient
             elif row.absent.pop(self._norm, ""):
                 norm.requires_grad_(True)
+
+
+def _mixes_rows(join: Join) -> bool:
+    """Whether a norm looks at the rows of a graph; PyG's of single rows say so."""
+    return join.takes_batch and getattr(join.norm, "mode", "graph") != "node"

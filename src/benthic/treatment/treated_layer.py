@@ -62,7 +62,7 @@ class Join(nn.Module):
         self.skips = nn.ModuleList(skips)
         self.norm = norm
         self.jump = jump
-        self._takes_batch = norm is not None and (
+        self.takes_batch = norm is not None and (
             "batch" in inspect.signature(norm.forward).parameters
         )
 
@@ -92,7 +92,7 @@ class Join(nn.Module):
         if self.jump is not None and states:
             returned = self.jump([*states, x])
         if self.norm is not None and not is_answer:
-            has_graphs = self._takes_batch and is_graph(batch)
+            has_graphs = self.takes_batch and is_graph(batch)
             fits = has_graphs and batch.size(0) == x.size(0)  # type: ignore[union-attr]
             returned = self.norm(returned, batch=batch) if fits else self.norm(returned)
         return x, returned
