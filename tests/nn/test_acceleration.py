@@ -491,3 +491,14 @@ def test_dropout_in_place_stays_in_place():
     assert float((x == 0).float().mean()) == pytest.approx(0.9, abs=0.02)
     model.eval()[0](x)
     assert x.max() == pytest.approx(10)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of traces
+@pytest.mark.parametrize("make", [GCN, GIN])
+def test_a_traced_model_knows_other_graphs(make):
+    model = accelerate(make(400, 8, 3, 2)).eval()
+    x, edge_index = torch.eye(20, 400), torch.randint(20, (2, 60))
+    model(x, edge_index)  # what is kept of the graph is not in the trace
+    traced = torch.jit.trace(model, (x, edge_index), check_trace=False)
+    other, edges = torch.rand(20, 400), torch.randint(20, (2, 70))
+    torch.testing.assert_close(traced(other, edges), model(other, edges))

@@ -33,7 +33,9 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch_geometric.data import Batch, Data
 from torch_geometric.nn import (
     APPNP,
+    GAT,
     GCN,
+    GIN,
     GCNConv,
     GraphSAGE,
     JumpingKnowledge,
@@ -614,6 +616,23 @@ def test_treating_shares_the_graph_that_a_layer_keeps(x, edge_index):
 
 
 # With other tools
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of exports
+@pytest.mark.parametrize("make", [GCN, GIN, GAT])
+def test_an_exported_model_knows_other_graphs(make, edge_index):
+    treatments = [Residual(), Norm(LayerNorm), DropEdge(0.2), APPNP(K=2, alpha=0.1)]
+    treated = treat(make(400, 8, 3, 2), *treatments).eval()
+    sparse = torch.eye(20, 400)  # features that are read by their non-zeros
+    kept = torch.export.export(treated, (sparse, edge_index)).module()
+    other, edges = torch.rand(20, 400), (edge_index + edge_index[0]) % 20
+    torch.testing.assert_close(kept(other, edges), treated(other, edges))
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of scripts
+def test_a_script_is_refused():
+    with pytest.raises(InputError, match=r"torch\.jit\.script; use torch\.export"):
+        torch.jit.script(treat(Stack(), Residual()))
 
 
 def test_vmap_over_stacked_seeds(x, edge_index):

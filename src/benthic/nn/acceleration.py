@@ -84,7 +84,7 @@ def _propagate(
     x, edge_weight = arguments["x"], arguments.get("edge_weight")
     adjacency = _adjacency(conv, edge_index, edge_weight, x, size)
     if adjacency is None:
-        parent: Any = super(type(conv), conv)
+        parent: Any = super(_fast(conv), conv)
         plain = parent.propagate
         if conv.explain:
             # PyG compiles `propagate` for a class; the compiled one explains nothing.
@@ -162,6 +162,7 @@ def _is_known(edge_index: Any, edge_weight: Any) -> bool:
     """Whether this is a list of edges with constant weights that a cache can keep."""
     return (
         type(edge_index) is Tensor
+        and torch._C._get_tracing_state() is None  # the trace is for other graphs too
         and edge_index.layout == torch.strided
         and not edge_index.is_inference()
         and (edge_weight is None or _is_constant(edge_weight))
@@ -179,9 +180,9 @@ def _is_constant(edge_weight: Any) -> bool:
 
 def _forward(conv: Any, x: Any, *arguments: Any, **keywords: Any) -> Tensor:
     """PyG's own forward, with the normalized graph from the cache."""
-    names = dict(zip(_AFTER_X[type(conv)], arguments, strict=False)) | keywords
+    names = dict(zip(_AFTER_X[_fast(conv)], arguments, strict=False)) | keywords
     edge_index, edge_weight = names.get("edge_index"), names.get("edge_weight")
-    plain = super(type(conv), conv).forward
+    plain: Any = super(_fast(conv), conv).forward
     normalized = _normalized(conv, x, edge_index, edge_weight)
     if normalized is None:
         unknown: Tensor = plain(x, *arguments, **keywords)
@@ -192,6 +193,11 @@ def _forward(conv: Any, x: Any, *arguments: Any, **keywords: Any) -> Tensor:
     finally:
         conv._cached_edge_index = None
     return out
+
+
+def _fast(conv: Any) -> type[nn.Module]:
+    """The class that a layer was given; ``torch.export`` may put its own below it."""
+    return next(kind for kind in type(conv).__mro__ if kind in _FAST.values())
 
 
 def _normalized(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import Any
 
 import torch
@@ -176,9 +177,16 @@ class Call:
         return method
 
     @property
+    def __code__(self) -> CodeType:
+        """Where the method is written; ``torch.export`` asks."""
+        return self.__wrapped__.__code__
+
+    @property
     def is_forward(self) -> bool:
         """Whether this is the call of the whole model."""
-        is_model = getattr(self.owner, "treatments", None) is self.treatments
+        # Not an attribute: torch.export hands out others than are there.
+        children = vars(self.owner)["_modules"]
+        is_model = children.get("treatments") is self.treatments
         return is_model and self.name in _FORWARD
 
     def __repr__(self) -> str:

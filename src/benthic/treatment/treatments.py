@@ -172,6 +172,10 @@ class Treatments(nn.Module):
             "use another treatment than a propagation of the output",
         )
 
+    def __prepare_scriptable__(self) -> None:
+        remedy = "use torch.export.export(treated, args)"
+        raise InputError("model", "a treated model in torch.jit.script", remedy)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self.names)})"
 
