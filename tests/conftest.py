@@ -9,12 +9,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.utils import erdos_renyi_graph
 
 from benthic.datasets import Bank, bank, load
 from benthic.datasets.graphs import find_raw
+
+# Time never decides a test.
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

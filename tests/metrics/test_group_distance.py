@@ -45,7 +45,7 @@ def test_the_ratio_is_one_on_noise_and_large_on_separated_classes():
     assert group_distance_ratio(x, y) > 3
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6))
 def test_the_ratio_ignores_the_length_and_the_order_of_rows(seed):
     torch.manual_seed(seed)

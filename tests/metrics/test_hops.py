@@ -20,7 +20,7 @@ def graph_of(edges: list[tuple[int, int]], num_nodes: int = 8) -> Data:
     return Data(edge_index=edge_index, num_nodes=num_nodes)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(EDGES, st.integers(0, 7))
 def test_hops_are_the_shortest_paths_along_the_messages(edges, node):
     paths = nx.DiGraph(edges)

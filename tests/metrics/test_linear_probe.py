@@ -44,7 +44,7 @@ def test_the_probe_separates_what_is_separable_and_not_noise():
     assert linear_probe_accuracy(x, y, train, evaluate) < 0.45
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.floats(1e-3, 1e3), st.floats(-10, 10))
 def test_the_probe_ignores_scale_and_offset_of_columns(seed, scale, offset):
     torch.manual_seed(seed)

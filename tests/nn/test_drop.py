@@ -182,7 +182,7 @@ edge_lists = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(edges=edge_lists, seed=st.integers(0, 1000))
 def test_the_two_directions_share_their_fate_in_any_list_of_edges(edges, seed):
     # Loops, copies, edges in one direction only, in any order.

@@ -65,7 +65,7 @@ class Largest(TorchDispatchMode):
 # Laplacian eigenvectors
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(SEEDS, st.lists(st.sampled_from([-1.0, 1.0]), min_size=4, max_size=4))
 def test_turning_eigenvectors_around_changes_no_bit(seed, signs):
     edge_index, v = random_graph(seed), torch.randn(9, 4)
@@ -126,7 +126,7 @@ def test_the_transforms_are_pygs_own():
     assert AddLaplacianEigenvectorPE is transform
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEEDS, st.booleans())
 def test_return_probabilities_are_the_diagonals_of_matrix_powers(seed, undirected):
     torch.manual_seed(seed)
@@ -185,7 +185,7 @@ def test_walks_tell_apart_molecules_that_message_passing_cannot():
 # Degrees
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(SEEDS)
 def test_a_degree_encoding_looks_up_both_degrees(seed):
     torch.manual_seed(seed)
@@ -219,7 +219,7 @@ def encodings() -> list[encoding.Encoding]:
     return [LaplacianEncoding(3, 8), walk, degrees, EncodingSum(walk, degrees)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(SEEDS)
 def test_renumbering_the_nodes_renumbers_the_encoding(seed):
     edge_index = random_graph(seed)

@@ -83,7 +83,7 @@ def test_attention_is_the_dense_formula():
     torch.testing.assert_close(heard, attend.attn_out(joined))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEEDS, st.lists(st.integers(0, 4), min_size=1, max_size=12))
 def test_each_graph_attends_as_if_it_were_alone(seed, graph_of_node):
     torch.manual_seed(seed)
@@ -284,7 +284,7 @@ def test_64_layers_learn():
     assert losses[-1] < 0.5 * losses[0]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SEEDS)
 def test_renumbering_the_nodes_renumbers_the_output(seed):
     torch.manual_seed(seed)

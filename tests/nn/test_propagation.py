@@ -89,7 +89,7 @@ def test_gradients_inside_a_batch_are_those_of_its_members():
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 999), nodes=st.integers(1, 9), edges=st.integers(0, 20))
 def test_relabelled_nodes_give_relabelled_sums(seed, nodes, edges):
     edge_index, weight = random_graph(nodes, nodes, edges, seed)

@@ -208,7 +208,7 @@ def test_arguments_stay_as_they_were(skip):
     assert all(map(torch.equal, before, (h, *stream)))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 999))
 def test_relabelled_nodes_give_relabelled_states(seed):
     order = torch.randperm(12, generator=torch.Generator().manual_seed(seed))

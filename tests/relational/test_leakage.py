@@ -77,7 +77,7 @@ def test_no_later_row_moves_labels_fit_prediction_or_reasons(task_type, how):
 
 
 @pytest.mark.slow
-@settings(max_examples=24, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=24, suppress_health_check=list(HealthCheck))
 @given(
     st.integers(0, 10_000),
     st.sampled_from(list(QUERIES)),
@@ -112,7 +112,7 @@ def test_an_evaluation_differs_in_its_labels_only(query):
     same(one.drop(columns="label").loc[both], two.drop(columns="label").loc[both])
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(
     st.integers(0, 10_000),
     st.sampled_from(ATTACKS),

@@ -78,7 +78,7 @@ def test_nor_in_a_frozen_database():
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(
     st.integers(0, 10_000),
     st.sampled_from(STANDING),

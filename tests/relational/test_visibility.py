@@ -80,7 +80,7 @@ def test_keys_that_go_round_stop_where_they_began():
         assert times(db, "staff") == [DAY, DAY.replace(day=5)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_borrowed_times_equal_those_of_a_walk_over_the_rows(data):
     """Missing keys, orphans and parents whose own time is unknown."""

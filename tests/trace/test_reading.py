@@ -55,7 +55,7 @@ def test_every_gauge_is_its_metric():
     assert set(layer.undefined) == {"state_gradient_norm"}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 4), min_size=1, max_size=3),
     st.integers(1, 3),

@@ -314,7 +314,7 @@ def test_at_most_a_few_states_are_alive_at_a_time(x, edge_index):
         assert not any(k.ref() is not None for k in LIVE), "states outlive the pass"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(2, 12), st.integers(0, 30), st.randoms(use_true_random=False))
 def test_relabelling_nodes_changes_no_reading(num_nodes, num_edges, random):
     generator = torch.Generator().manual_seed(random.randrange(2**31))

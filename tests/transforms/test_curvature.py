@@ -101,7 +101,7 @@ def test_borf_leaves_a_tree_whole():
 
 
 @pytest.mark.parametrize("rewire", REWIRINGS, ids=repr)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(graph=GRAPHS)
 def test_a_rewired_graph_is_simple_undirected_and_on_the_same_nodes(rewire, graph):
     data = data_of(graph)
@@ -114,7 +114,7 @@ def test_a_rewired_graph_is_simple_undirected_and_on_the_same_nodes(rewire, grap
     assert not (rewired.edge_index[0] == rewired.edge_index[1]).any()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(GRAPHS)
 def test_sdrf_cuts_no_component_apart_and_joins_none(graph):
     data = data_of(graph)
@@ -127,7 +127,7 @@ def test_sdrf_cuts_no_component_apart_and_joins_none(graph):
 
 
 @pytest.mark.parametrize("curvature_of", [forman_of, ollivier_of])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(graph=GRAPHS, seed=st.integers(0, 10**6))
 def test_curvature_near_the_edits_is_curvature_measured_again(
     curvature_of, graph, seed

@@ -46,7 +46,7 @@ def curvature_of(graph: nx.Graph) -> list[float]:
     return balanced_forman_curvature(edges_of(graph)).tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(GRAPHS)
 def test_curvature_is_that_of_the_definition(graph):
     edge_index = edges_of(graph)
@@ -81,7 +81,7 @@ def test_a_tree_is_negative_inside_and_flat_at_its_leaves():
         assert value == pytest.approx(expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(GRAPHS, st.randoms(use_true_random=False))
 def test_relabelling_nodes_changes_nothing(graph, random):
     order = list(range(len(graph)))
@@ -118,7 +118,7 @@ def test_a_directed_graph_is_refused():
         balanced_forman_curvature(torch.tensor([[0], [1]]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(GRAPHS, st.integers(0, 10**6))
 def test_curvature_after_an_addition_is_that_of_the_graph_with_the_edge(graph, pick):
     if not graph.edges:

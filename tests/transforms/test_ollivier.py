@@ -49,7 +49,7 @@ def curvature_of(graph: nx.Graph) -> list[float]:
     return ollivier_ricci_curvature(edges_of(graph)).tolist()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(GRAPHS)
 def test_curvature_is_that_of_the_dual_program(graph):
     edge_index = edges_of(graph)
@@ -82,7 +82,7 @@ def test_an_edge_of_a_tree_is_as_negative_as_its_branches():
         assert value == pytest.approx(-2 * max(rest, 0))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(GRAPHS)
 def test_no_bridge_is_above_zero(graph):
     graph.remove_nodes_from(list(nx.isolates(graph)))
@@ -96,7 +96,7 @@ def test_no_bridge_is_above_zero(graph):
         assert value <= 1e-12 or frozenset(edge) not in bridges
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(GRAPHS, st.randoms(use_true_random=False))
 def test_relabelling_nodes_changes_nothing(graph, random):
     order = list(range(len(graph)))
@@ -152,7 +152,7 @@ def least_cost(hops: np.ndarray, bounds: list[tuple[float, None]]) -> float:
     return linprog(hops.ravel(), A_eq=sides, b_eq=masses, bounds=bounds).fun
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(GRAPHS, st.integers(0, 10**6))
 def test_the_costliest_shipment_is_part_of_an_optimal_plan(graph, pick):
     if not graph.edges:

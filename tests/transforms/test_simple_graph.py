@@ -27,7 +27,7 @@ def networkx_of(edges: list[tuple[int, int]]) -> nx.Graph:
     return graph
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(EDGES)
 def test_a_graph_has_the_neighbors_that_networkx_finds(edges):
     graph, expected = SimpleGraph.of(both_ways(edges), 8), networkx_of(edges)
@@ -42,7 +42,7 @@ def test_a_graph_has_the_neighbors_that_networkx_finds(edges):
     assert graph.adjacent(first, second).tolist() == adjacent
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(EDGES, st.lists(st.integers(0, 7), max_size=5))
 def test_a_walk_steps_from_each_node_to_all_of_its_neighbors(edges, nodes):
     graph, expected = SimpleGraph.of(both_ways(edges), 8), networkx_of(edges)
@@ -51,7 +51,7 @@ def test_a_walk_steps_from_each_node_to_all_of_its_neighbors(edges, nodes):
     assert list(zip(position.tolist(), reached.tolist(), strict=True)) == steps
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(EDGES, st.integers(0, 7), st.integers(0, 7))
 def test_an_edge_that_joins_and_leaves_leaves_no_trace(edges, u, v):
     graph = SimpleGraph.of(both_ways(edges), 8)

@@ -76,7 +76,7 @@ def test_on_a_tree_of_many_bottlenecks_random_edges_do_better():
     assert spectral_gap(tree) < gap_after_fosr(tree, 10) < random
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(GRAPHS, st.integers(0, 10**6), st.booleans())
 def test_the_chosen_pair_has_the_least_product_of_all_missing_edges(
     graph, seed, has_ties
@@ -131,7 +131,7 @@ def test_added_edges_are_a_relation_of_their_own():
     assert "edge_type" not in data
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(GRAPHS, st.integers(0, 10))
 def test_fosr_adds_as_many_edges_as_asked_while_there_is_room(graph, num_iterations):
     data = data_of(graph)
@@ -222,7 +222,7 @@ def test_the_cayley_graph_has_degree_4_a_small_diameter_and_a_gap(n):
     assert second / 4 < 1 - 0.05
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 400))
 def test_a_truncated_cayley_graph_is_connected_and_sparse(num_nodes):
     edge_index = cayley_graph(num_nodes)

@@ -67,7 +67,7 @@ def test_each_norm_is_made_for_a_width_as_it_is_typed(norm):
 # What all norms of nodes have in common
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 1000))
 @pytest.mark.parametrize("norm", NORMS.values(), ids=NORMS)
 def test_numbering_the_nodes_otherwise_changes_nothing_else(norm, seed):

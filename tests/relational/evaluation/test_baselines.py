@@ -43,7 +43,7 @@ def seeds(random, size=12):
     return frame.set_index(np.arange(size) * 7)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_baselines_equal_a_loop_over_what_was_known(number):
     random = np.random.default_rng(number)
@@ -59,7 +59,7 @@ def test_baselines_equal_a_loop_over_what_was_known(number):
         assert np.isclose(everybody[i], known.label.mean(), equal_nan=True)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_labels_observed_later_change_nothing(number):
     random = np.random.default_rng(number)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benthic.relational.evaluation.metrics import (
@@ -25,7 +25,6 @@ def brute_auroc(label, score):
     return np.mean([(p > n) + 0.5 * (p == n) for p, n in pairs])
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_auroc_is_the_share_of_ordered_pairs_with_ties_counted_half(seed):
     random = np.random.default_rng(seed)

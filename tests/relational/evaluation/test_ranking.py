@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
@@ -28,7 +28,6 @@ def cases():
     )
 
 
-@settings(deadline=None)
 @given(cases())
 def test_map_recall_and_hit_rate_are_those_of_relbench(rows):
     truth, said = zip(*rows, strict=True)
@@ -42,7 +41,6 @@ def test_map_recall_and_hit_rate_are_those_of_relbench(rows):
     assert found["hit_rate"] == pytest.approx(isin[kept].any(axis=1).mean())
 
 
-@settings(deadline=None)
 @given(cases())
 def test_ndcg_is_that_of_scikit_learn(rows):
     truth, said = zip(*[row for row in rows if row[0]], strict=True)

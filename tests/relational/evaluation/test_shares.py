@@ -15,7 +15,7 @@ def at(days):
     return (START + pd.to_timedelta(days, "D")).astype("datetime64[us]")
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.sampled_from([0, 1, 30]))
 def test_shares_equal_a_loop_over_the_sets_known_by_then(number, size):
     random = np.random.default_rng(number)

@@ -15,7 +15,7 @@ def rows(days, width):
     return frame.assign(observed_at=frame.anchor_time + pd.Timedelta(days=width))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(st.integers(0, 400), min_size=6, unique=True),
     st.integers(0, 60),

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from benthic.relational.features import aggregates
 
-LIMITS = {"max_examples": 30, "deadline": None}
-
 
 def rows(seed, count=40, keys=4):
     rng = np.random.default_rng(seed)
@@ -30,7 +28,7 @@ def seeds(seed, keys=4):
     return rng.integers(-1, keys, 15), rng.integers(-2, 35, 15)
 
 
-@settings(**LIMITS)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_a_seed_sees_the_rows_of_its_key_up_to_its_time(seed):
     key, time, _, offsets = rows(seed)
@@ -41,7 +39,7 @@ def test_a_seed_sees_the_rows_of_its_key_up_to_its_time(seed):
         assert list(range(begin[i], end[i])) == list(seen)
 
 
-@settings(**LIMITS)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_time_windows_hold_the_rows_after_their_edge(seed):
     _, time, _, offsets = rows(seed)
@@ -54,7 +52,7 @@ def test_time_windows_hold_the_rows_after_their_edge(seed):
             assert end[i] - starts[i, j] == inside.sum()
 
 
-@settings(**LIMITS)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_windows_and_whole_history_are_what_pandas_says(seed):
     _, time, values, offsets = rows(seed)
@@ -84,7 +82,7 @@ def test_windows_and_whole_history_are_what_pandas_says(seed):
             assert slope[i] == pytest.approx(line, abs=1e-9)
 
 
-@settings(**LIMITS)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_shares_are_the_means_of_ones_and_zeros_to_the_bit(seed):
     _, time, values, offsets = rows(seed)
@@ -102,7 +100,7 @@ def test_shares_are_the_means_of_ones_and_zeros_to_the_bit(seed):
     assert np.array_equal(both, whole[:, [1, 7]], equal_nan=True)
 
 
-@settings(**LIMITS)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_distinct_values_and_runs_agree_with_sets(seed):
     _, time, _, offsets = rows(seed)

@@ -37,7 +37,7 @@ def test_there_is_one_float32_row_per_seed_in_the_order_of_the_seeds():
     pd.testing.assert_frame_equal(again, found.loc[shuffled.index])
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, suppress_health_check=list(HealthCheck))
 @given(
     st.integers(0, 10_000),
     st.sampled_from(["perturb", "delete", "invent"]),
@@ -60,7 +60,7 @@ def test_no_row_later_than_the_seed_moves_a_feature(seed, how, regime, strict):
     assert _same(before.transform(asked), after.transform(asked))
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 10_000), st.sampled_from(["perturb", "delete", "invent"]))
 def test_a_plan_once_made_reads_no_later_row_for_an_early_seed(seed, how):
     tables = frames(seed)

@@ -11,7 +11,7 @@ from benthic.relational.features.row_order import row_places
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(-3, 3)), max_size=30)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS, st.booleans(), st.randoms(use_true_random=False))
 def test_the_order_is_that_of_a_sort_by_key_time_and_number(rows, is_timely, random):
     if is_timely:

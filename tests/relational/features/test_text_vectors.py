@@ -72,7 +72,7 @@ def test_two_subjects_are_two_topics_named_by_their_words():
     assert values[about, 0].min() > values[~about, 0].max()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=8))
 def test_a_text_has_the_same_numbers_whoever_stands_beside_it(texts):
     made = fitted(*complaints(120))

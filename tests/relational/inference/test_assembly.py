@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.relational.bare_tables import Tables, inferred, stripped, texts
 
@@ -61,7 +61,7 @@ def test_the_bank_is_found(small_bank):
         assert table.time_col == made.time_columns.get(name)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10)
 @given(data=st.data())
 def test_the_order_of_rows_changes_nothing(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))

@@ -15,7 +15,7 @@ from benthic.relational.query.tree import ColumnRef, IsNull
 
 # beartype draws which item of a tuple it looks at.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module")
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(clauses=queries)
 def test_a_tree_that_is_printed_reads_as_the_same_tree(clauses):
     text = canonical.query(clauses)

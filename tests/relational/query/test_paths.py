@@ -87,7 +87,7 @@ def every_chain(schema: Schema, at: str, goal: str, seen: tuple[str, ...]):
                 yield (key.column, *rest)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(links=links, child=st.integers(0, 5), goal=st.integers(0, 5))
 def test_the_shortest_chains_are_those_of_a_search_through_all(links, child, goal):
     tables = {

@@ -93,7 +93,7 @@ def _words(text: str) -> set[str]:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_case_white_space_and_comments_change_nothing(data):
     text = data.draw(st.sampled_from([row[1] for row in VALID]))
@@ -122,7 +122,7 @@ def query_or_error(text, schema):
         return error
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     text=st.one_of(spoiled(), shuffled, st.text(max_size=60)),
     schema=st.sampled_from([None, SHOP, BANK]),

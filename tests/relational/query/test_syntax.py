@@ -80,7 +80,7 @@ def test_without_a_schema_there_are_no_guesses_of_names():
     assert error_of(f"PREDICT {COUNT}", None).suggestion is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=spoiled())
 def test_no_message_names_a_rule_or_a_token_of_the_grammar(text):
     try:

@@ -34,7 +34,7 @@ def by_recursion(one: str, other: str) -> int:
 few = st.text("abc", max_size=7)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(one=few, other=few)
 def test_the_distance_is_that_of_its_definition(one, other):
     assert wording.distance(one, other) == by_recursion(one, other)

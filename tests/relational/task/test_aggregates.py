@@ -72,7 +72,7 @@ def labels_of(orders: pd.DataFrame, *targets: str) -> list[list[Any]]:
     return [found["label"].tolist() for found in values_of(orders, *texts)]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(order_frames())
 def test_neighboring_windows_share_no_row_and_lose_none(orders: pd.DataFrame) -> None:
     windows = ("0, 30", "30, 60", "0, 60")
@@ -81,7 +81,7 @@ def test_neighboring_windows_share_no_row_and_lose_none(orders: pd.DataFrame) ->
     assert [a + b for a, b in zip(first, second, strict=True)] == pytest.approx(both)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(order_frames())
 def test_every_row_is_true_false_or_unknown(orders: pd.DataFrame) -> None:
     is_web = "orders.channel = 'web'"
@@ -91,7 +91,7 @@ def test_every_row_is_true_false_or_unknown(orders: pd.DataFrame) -> None:
     assert [sum(part) for part in zip(*parts, strict=True)] == every
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(order_frames(), order_frames())
 def test_no_label_knows_what_comes_after_its_window(
     orders: pd.DataFrame, others: pd.DataFrame
@@ -105,7 +105,7 @@ def test_no_label_knows_what_comes_after_its_window(
     assert labels_of(orders, *targets) == labels_of(changed, *targets)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(order_frames(), order_frames())
 def test_no_filter_knows_what_comes_after_its_anchor(
     orders: pd.DataFrame, others: pd.DataFrame
@@ -128,7 +128,7 @@ SPANS = {
 }
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     order_frames(),
     st.sampled_from(sorted(SPANS)),

@@ -11,7 +11,7 @@ from benthic.relational.task.steps import Horizon, Span
 START = pd.Timestamp("2024-05-31")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 40),
     st.sampled_from(UNITS[3:]),

@@ -53,7 +53,7 @@ def test_without_times_every_moment_does():
     assert end(db, 7) == 7
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(0, 400), min_size=1, max_size=40),
     st.lists(st.integers(0, 400), max_size=40),

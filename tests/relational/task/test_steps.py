@@ -14,7 +14,7 @@ CONNECTION = duckdb.connect()
 TIMES = st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2030-12-31"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TIMES, st.integers(-40, 40), st.sampled_from(UNITS))
 def test_python_and_sql_walk_the_same_calendar(
     time: pd.Timestamp, count: int, unit: str
