@@ -99,7 +99,7 @@ def test_a_wrong_query_is_shown_with_a_caret_below_the_word(run, market):
         (["predict", "market", CHURN, "--out", "a.xls"], "--out: found a.xls; name a"),
         (
             ["predict", "market", CHURN, "--model", "none"],
-            "--model: found none, no saved predictor",
+            "--model: found none, where no engine was saved",
         ),
         (
             ["predict", "market", CHURN, *AT, "--text-encoder", "/no/folder"],

@@ -188,7 +188,7 @@ def test_a_model_whose_schema_no_longer_fits_is_refused_with_what_changed(
 
 
 def test_a_folder_without_a_predictor_is_refused(db, tmp_path):
-    with pytest.raises(InputError, match="no saved predictor"):
+    with pytest.raises(InputError, match="where no engine was saved"):
         Predictor.load(tmp_path, db)
 
 

@@ -39,10 +39,13 @@ def test_a_full_disk_leaves_nothing_and_names_the_folder(p, tmp_path, full_disk,
     ("name", "text", "fault"),
     [
         ("ensemble.0.txt", None, "ensemble.0.txt is gone"),
-        ("ensemble.0.txt", "tree", "a file in it is damaged"),
-        ("ensemble.json", "{", "a file in it is damaged"),
+        ("ensemble.0.txt", "tree", "ensemble.0.txt is damaged"),
+        ("ensemble.json", "{", "ensemble.json is damaged"),
         ("features.json", None, "features.json is gone"),
         ("engine.json", None, "engine.json is gone"),
+        ("checksums.json", "{", "checksums.json is damaged"),
+        ("../predictor.json", None, "predictor.json is gone"),
+        ("../predictor.json", "{}", "predictor.json is damaged"),
     ],
 )
 def test_a_model_of_which_a_part_is_gone_is_refused(p, tmp_path, name, text, fault):
@@ -54,3 +57,20 @@ def test_a_model_of_which_a_part_is_gone_is_refused(p, tmp_path, name, text, fau
         load_fitted(tmp_path / "model", p.db)
     place = tmp_path / "model"
     assert raised.value.found == f"{place}, an incomplete model: {fault}"
+
+
+def test_a_digit_that_changed_is_found_before_lightgbm_ends_the_process(p, tmp_path):
+    p.save(tmp_path / "model")
+    for path in (tmp_path / "model" / "engine").glob("ensemble.*.txt"):
+        path.write_text(path.read_text().replace("left_child=", "left_child=9 "))
+
+    with pytest.raises(InputError, match=r"ensemble\.0\.txt is damaged; save the"):
+        load_fitted(tmp_path / "model", p.db)
+
+
+def test_a_folder_that_holds_no_model_is_refused(p, tmp_path):
+    with pytest.raises(InputError, match="where no engine was saved"):
+        load_fitted(tmp_path, p.db)
+    p.save(tmp_path / "model")
+    with pytest.raises(InputError, match="no saved predictor"):
+        load_fitted(tmp_path / "model" / "engine", p.db)

@@ -10,7 +10,7 @@ from typing import Any
 from benthic.errors import BenthicError, InputError
 from benthic.relational.database import Database
 from benthic.relational.engines import AnyEngine, load_engine
-from benthic.relational.engines.folder import MARK, whole_folder
+from benthic.relational.engines.folder import MARK, check_still_whole, whole_folder
 from benthic.relational.learning import Fitted
 from benthic.relational.query import PredictiveQuery
 from benthic.relational.schema_change import schema_changes, written_schema
@@ -53,6 +53,7 @@ def load_fitted(folder: str | Path, db: Database) -> Fitted:
         InputError: If there is none or a part of it is gone, or the schema changed so
             that it does not fit.
     """
+    check_still_whole(folder)
     query, schema = _facts(Path(folder))
     changes = schema_changes(schema, db.schema)
     if changes:
@@ -84,18 +85,12 @@ def _facts(folder: Path) -> tuple[str, Any]:
 
 def _engine(folder: Path, db: Database) -> AnyEngine:
     try:
-        return load_engine(folder / "engine", db)
-    except BenthicError as error:
-        if isinstance(error.__cause__, OSError):
-            raise _incomplete(folder, error.__cause__) from error
+        return load_engine(folder / "engine", db, named=folder)
+    except BenthicError:
         raise
     except Exception as error:  # each kind of file is read by another library
-        raise _incomplete(folder, error) from error
-
-
-def _incomplete(folder: Path, error: Exception) -> InputError:
-    name = getattr(error, "filename", None)
-    which = "a file in it is damaged" if name is None else f"{Path(name).name} is gone"
-    return InputError(
-        "folder", f"{folder}, an incomplete model: {which}", "save the model again"
-    )
+        raise InputError(
+            "folder",
+            f"{folder}, a model that this version of Benthic cannot read",
+            "fit it again",
+        ) from error

@@ -16,6 +16,7 @@ from benthic.relational.engines import (
     load_engine,
     make_features_engine,
 )
+from benthic.relational.engines.folder import whole_folder
 
 DAY = pd.Timedelta(days=1)
 
@@ -71,7 +72,8 @@ def test_a_ranker_is_read_as_one(db, tmp_path):
         "boosters": 0,
         "calibration": ["none", [], []],
     }
-    (tmp_path / "engine.json").write_text(json.dumps(facts))
-    engine = load_engine(tmp_path, db)
+    with whole_folder(tmp_path / "model") as place:
+        (place / "engine.json").write_text(json.dumps(facts))
+    engine = load_engine(tmp_path / "model", db)
     assert isinstance(engine, RankingEngine)
     assert engine.target == target

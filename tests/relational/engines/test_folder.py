@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from benthic.errors import InputError, OutputError
-from benthic.relational.engines.folder import MARK, check_whole_folder, whole_folder
+from benthic.relational.engines.folder import (
+    MARK,
+    check_still_whole,
+    check_whole_folder,
+    whole_folder,
+)
 
 
 def test_nothing_is_there_until_all_is(tmp_path):
@@ -36,7 +41,7 @@ def test_a_saved_engine_is_replaced_as_a_whole(tmp_path):
             (place / MARK).write_text(name)
             (place / name).write_text("")
     names = {path.name for path in (tmp_path / "model").iterdir()}
-    assert names == {MARK, "two"}
+    assert names == {MARK, "two", "checksums.json"}
 
 
 def test_what_is_no_engine_is_never_replaced(tmp_path):
@@ -92,3 +97,19 @@ def test_a_full_disk_names_the_folder_that_was_asked_for(tmp_path, full_disk):
         save()
     assert raised.value.found == f"{tmp_path / 'model'}: file too large"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "state"), [("b", "two", "damaged"), ("b", None, "gone")]
+)
+def test_a_file_that_is_not_as_it_was_written_is_named(tmp_path, name, text, state):
+    with whole_folder(tmp_path / "model") as place:
+        for each in (MARK, "b"):
+            (place / each).write_text("one")
+    (tmp_path / "model" / "added later").write_text("")
+    check_still_whole(tmp_path / "model")
+
+    path = tmp_path / "model" / name
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(InputError, match=rf"found mine, .*: {name} is {state}; save"):
+        check_still_whole(tmp_path / "model", named="mine")

@@ -9,6 +9,7 @@ from benthic.errors import InputError
 from benthic.relational.database import Database
 from benthic.relational.engines.engine import Target
 from benthic.relational.engines.features import FeaturesEngine
+from benthic.relational.engines.folder import check_still_whole
 from benthic.relational.engines.membership import MembershipEngine
 from benthic.relational.engines.options import Options
 from benthic.relational.engines.ranking import RankingEngine
@@ -58,14 +59,18 @@ def make_features_engine(
     return kind(db, target, options, fit_dir=fit_dir, progress=progress)
 
 
-def load_engine(folder: str | Path, db: Database) -> AnyEngine:
+def load_engine(
+    folder: str | Path, db: Database, *, named: str | Path | None = None
+) -> AnyEngine:
     """Reads whichever engine was saved.
 
     Args:
         folder: Where.
         db: The database to predict on.
+        named: What the user calls the folder, where that is one around it.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is none, or a file of it is gone or damaged.
     """
+    check_still_whole(folder, named=named)
     return _SAVED[read_facts(Path(folder))["engine"]].load(folder, db)

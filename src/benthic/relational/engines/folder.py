@@ -1,8 +1,10 @@
-"""A folder that appears whole or not at all."""
+"""A folder that appears whole or not at all, and knows whether it still is whole."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ from benthic.output_file import check_folder, unwritable
 
 MARK = "engine.json"
 """The file by which a saved engine is known."""
+
+_CHECKSUMS = "checksums.json"
 
 
 @contextlib.contextmanager
@@ -31,8 +35,8 @@ def whole_folder(folder: str | Path, *, argument: str = "folder") -> Iterator[Pa
         >>> place = Path(tempfile.mkdtemp()) / "model"
         >>> with whole_folder(place) as made:
         ...     _ = (made / MARK).write_text("{}")
-        >>> [path.name for path in place.iterdir()]
-        ['engine.json']
+        >>> sorted(path.name for path in place.iterdir())
+        ['checksums.json', 'engine.json']
     """
     check_whole_folder(folder, argument=argument)
     final = Path(folder)
@@ -41,6 +45,8 @@ def whole_folder(folder: str | Path, *, argument: str = "folder") -> Iterator[Pa
         made = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
         try:
             yield made
+            checksums = json.dumps(_checksums(made), indent=1)
+            (made / _CHECKSUMS).write_text(checksums, encoding="utf-8")
             _replace(made, final)
         finally:
             shutil.rmtree(made, ignore_errors=True)
@@ -72,6 +78,61 @@ def check_whole_folder(folder: str | Path | None, *, argument: str = "folder") -
             argument, f"{folder}, which holds something else", "name a new folder"
         )
     check_folder(final.absolute().parent, argument=argument, named=final)
+
+
+def check_still_whole(folder: str | Path, *, named: str | Path | None = None) -> None:
+    """Finds out whether the files of a folder are those that were written into it.
+
+    Not those of folders within it. LightGBM ends the process at a damaged file.
+
+    Args:
+        folder: That :func:`whole_folder` made.
+        named: What the user calls it, where that is a folder around it.
+
+    Raises:
+        InputError: If a file is gone or says something else than it did, or nothing
+            was saved there.
+
+    Example:
+        >>> place = Path(tempfile.mkdtemp()) / "model"
+        >>> with whole_folder(place) as made:
+        ...     _ = (made / MARK).write_text("{}")
+        >>> check_still_whole(place)
+    """
+    place = Path(folder)
+    fault = _differing(place, named or folder)
+    if fault is not None:
+        state = "is damaged" if (place / fault).exists() else "is gone"
+        raise InputError(
+            "folder",
+            f"{named or folder}, an incomplete model: {fault} {state}",
+            "save the model again",
+        )
+
+
+def _differing(folder: Path, named: str | Path) -> str | None:
+    """The first file that is not as it was written."""
+    try:
+        written = json.loads((folder / _CHECKSUMS).read_text(encoding="utf-8"))
+        found = _checksums(folder).items()
+        return min((name for name, _ in dict(written).items() - found), default=None)
+    except OSError as error:
+        raise InputError(
+            "folder",
+            f"{named}, where no engine was saved",
+            "name the folder that save was given",
+        ) from error
+    except ValueError:
+        return _CHECKSUMS
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """File of a folder -> SHA-256 of its content."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != _CHECKSUMS
+    }
 
 
 def _replace(made: Path, final: Path) -> None:
