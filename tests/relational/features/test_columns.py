@@ -25,3 +25,11 @@ def test_a_key_is_told_apart_and_a_number_is_averaged():
 def test_a_reading_comes_back_from_json():
     made = Reading("kind", SType.categorical, common=("x", "y"), missing=True)
     assert Reading.from_json(made.to_json()) == made
+
+
+def test_a_column_with_a_dot_is_not_taken_for_that_of_a_parent():
+    own = Reading("buyer.tier", SType.categorical)
+    parents = Reading("tier", SType.categorical, "customers", "buyer")
+
+    assert own.name == '"buyer.tier"'
+    assert parents.name == "buyer.tier"

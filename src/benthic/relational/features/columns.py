@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 from benthic.relational.schema import Column, Schema, SType
+from benthic.relational.sql import quoted
 
 Json: TypeAlias = dict[str, object]
 
@@ -37,8 +38,9 @@ class Reading:
 
     @property
     def name(self) -> str:
-        """``column`` or ``key.column``."""
-        return self.column if self.key is None else f"{self.key}.{self.column}"
+        """``column`` or ``key.column``; a name with a dot stands in quotes."""
+        parts = (self.column,) if self.key is None else (self.key, self.column)
+        return ".".join(quoted(part) if "." in part else part for part in parts)
 
     @property
     def is_number(self) -> bool:

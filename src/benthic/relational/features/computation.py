@@ -153,14 +153,14 @@ class Computation:
         # All days at once: a window is only read when it is over by the seed's cut.
         if table not in self._days:
             found = self.db.query(
-                "SELECT epoch_us(date_trunc('day', _time)) AS d, count(*) AS n"
+                "SELECT epoch_us(date_trunc('day', _time)), count(*)"
                 f" FROM {self.db.relation(table, [])} WHERE _time IS NOT NULL"
                 + (
                     ""
                     if self.latest is None
                     else f" AND epoch_us(_time) <= {self.latest}"
                 )
-                + " GROUP BY d ORDER BY d"
+                + " GROUP BY ALL ORDER BY ALL"
             )
             both = np.array(found, np.int64).reshape(len(found), 2)
             self._days[table] = Days(both[:, 0], both[:, 1])

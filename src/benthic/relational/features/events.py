@@ -231,8 +231,10 @@ def _hashed(db: Database, values: pd.Series, value: str) -> Ints:
 
 def raw_sample(
     db: Database, path: Path, readings: Sequence[Reading], keys: Ints, until: int
-) -> pd.DataFrame:
-    """Raw values of the newest rows of some keys: what statistics are made of.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The newest rows of some keys, of which statistics are made.
+
+    Whose each row is and when (``key`` and ``time``), and its raw values by reading.
 
     Args:
         db: The database.
@@ -251,14 +253,13 @@ def raw_sample(
             f"SELECT {source.key} AS k, {source.at} AS a{columns} FROM {source.tables}"
             f" WHERE {source.condition} AND {source.at} BETWEEN {since} AND {until}"
             f" AND {source.key} IN (SELECT key FROM benthic_asked)"
-            f" ORDER BY a DESC, k, t0._row LIMIT {_SAMPLE_ROWS}",
+            f" ORDER BY 2 DESC, 1, t0._row LIMIT {_SAMPLE_ROWS}",
         )
         if len(found["k"]) == _SAMPLE_ROWS:
             break
-    names = ["key", "time", *(reading.name for reading in readings)]
-    return pd.DataFrame(
-        {n: pd.Series(v) for n, v in zip(names, found.values(), strict=True)}
-    )
+    moments = pd.DataFrame({"key": found["k"], "time": found["a"]})
+    values = {r.name: pd.Series(found[f"v{i}"]) for i, r in enumerate(readings)}
+    return moments, pd.DataFrame(values, index=moments.index)
 
 
 def _moments_back(db: Database, path: Path, until: int) -> Iterator[int]:

@@ -117,8 +117,8 @@ def _some(keys: Ints) -> Ints:
 def _row_plan(db: Database, table: str, keys: Ints, until: int) -> PathPlan:
     path = row_path(table)
     readings = readable_columns(db.schema, table, ())
-    rows = raw_sample(db, path, readings, keys, until)
-    return PathPlan(path, useful(readings, rows), Windows(rows=(1,)))
+    _, values = raw_sample(db, path, readings, keys, until)
+    return PathPlan(path, useful(readings, values), Windows(rows=(1,)))
 
 
 def _path_plan(
@@ -129,7 +129,7 @@ def _path_plan(
     direct = path.is_own and len(path.chain) == 1
     if not direct:
         readings = [reading for reading in readings if reading.key is None]
-    rows = raw_sample(db, path, readings, keys, until)
+    rows, values = raw_sample(db, path, readings, keys, until)
     if rows.empty:
         return None
     timed = any(is_timed(db.schema, table) for table in path.chain.tables[:-1])
@@ -142,7 +142,7 @@ def _path_plan(
         if timed and moments_per_key(rows) < 2:
             return None
         windows = Windows(_NEIGHBOR_ROWS, windows.times[-2:])
-    return PathPlan(path, useful(readings, rows), windows, brief=not direct)
+    return PathPlan(path, useful(readings, values), windows, brief=not direct)
 
 
 def _text_paths(

@@ -51,14 +51,14 @@ def moments_per_key(rows: pd.DataFrame) -> float:
     return float(rows.groupby("key")["time"].nunique().mean())
 
 
-def with_statistics(reading: Reading, rows: pd.DataFrame) -> Reading | None:
+def with_statistics(reading: Reading, raw: pd.DataFrame) -> Reading | None:
     """The reading with its common values, or None where it can tell nothing.
 
     Args:
         reading: One column.
-        rows: Raw rows before the training cutoff.
+        raw: Values of each reading before the training cutoff.
     """
-    values = rows[reading.name]
+    values = raw[reading.name]
     known = values.dropna()
     shares = known.value_counts(normalize=True, sort=False)
     if len(shares) < 2 and len(known) == len(values):
@@ -85,12 +85,12 @@ def _commonest(shares: pd.Series) -> list[str]:
     return [str(value) for value, _ in ordered[:_MOST_COMMON]]
 
 
-def useful(readings: Sequence[Reading], rows: pd.DataFrame) -> tuple[Reading, ...]:
+def useful(readings: Sequence[Reading], raw: pd.DataFrame) -> tuple[Reading, ...]:
     """The readings that vary, with their statistics.
 
     Args:
         readings: All columns of the rows.
-        rows: Raw rows before the training cutoff.
+        raw: Values of each reading before the training cutoff.
     """
-    found = (with_statistics(reading, rows) for reading in readings)
+    found = (with_statistics(reading, raw) for reading in readings)
     return tuple(reading for reading in found if reading is not None)

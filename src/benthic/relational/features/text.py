@@ -65,8 +65,8 @@ def text_features(
         norm="l1",
         alternate_sign=False,
     )
-    for column in columns:
-        texts = rows[column].fillna("").astype(str).str.slice(0, _LONGEST)
+    for i, column in enumerate(columns):
+        texts = rows[f"x{i}"].fillna("").astype(str).str.slice(0, _LONGEST)
         bins = hashed.transform(texts).toarray() if len(texts) else np.empty((0, _BINS))
         length = texts.str.len().to_numpy(np.float64)[:, None]
         for name, values in zip(_names(), np.hstack([length, bins]).T, strict=True):
@@ -85,18 +85,18 @@ def _texts(
     key = key_hash(typed_key(db.schema, table, quoted(pkey)))
     timed = is_timed(db.schema, table)
     at = "epoch_us(_time)" if timed else f"CAST({ALWAYS} AS BIGINT)"
-    listed = ", ".join(quoted(column) for column in columns)
+    listed = ", ".join(f"{quoted(name)} AS x{i}" for i, name in enumerate(columns))
     with asked_values(db, pd.DataFrame({"key": np.unique(moments.keys)})):
         rows = db.frame(
-            f"SELECT {key} AS benthic_key, {at} AS benthic_at, {listed}"
+            f"SELECT {key} AS k, {at} AS a, {listed}"
             f" FROM {db.relation(table, [pkey, *columns])}"
             f" WHERE {key} IN (SELECT key FROM benthic_asked)"
             f" AND {'_time IS NOT NULL' if timed else 'TRUE'} ORDER BY 1, _row"
         )
-    rows = rows.drop_duplicates("benthic_key")
-    keys = rows["benthic_key"].to_numpy(np.int64)
+    rows = rows.drop_duplicates("k")
+    keys = rows["k"].to_numpy(np.int64)
     if not len(keys):
         return rows, np.full(len(moments), -1, np.int64)
     found = np.minimum(np.searchsorted(keys, moments.keys), len(keys) - 1)
-    visible = rows["benthic_at"].to_numpy(np.int64)[found] <= moments.until
+    visible = rows["a"].to_numpy(np.int64)[found] <= moments.until
     return rows, np.where((keys[found] == moments.keys) & visible, found, -1)
