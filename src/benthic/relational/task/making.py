@@ -23,6 +23,7 @@ from benthic.relational.schema import Table
 from benthic.relational.sql import literal, quoted
 from benthic.relational.task.aggregates import window_time
 from benthic.relational.task.anchors import Anchors, split_anchors, walk_back
+from benthic.relational.task.assumed import check_assumed
 from benthic.relational.task.completeness import before_strays, complete_until
 from benthic.relational.task.labels import Assumption, LabelQuery
 from benthic.relational.task.query_source import (
@@ -103,6 +104,7 @@ def make_task(
     labels = LabelQuery(db, query, query.task_type(db.schema))
     horizon = _horizon(query, labels.frames)
     _check_keys(db, query, table)
+    check_assumed(db, query)
     required = Required(minimum_examples, minimum_assumed)
     asked = Asked(
         labels, table, horizon, now, limit, own_time, required, max_train_rows
