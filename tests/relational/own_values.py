@@ -19,9 +19,11 @@ QUERIES = {
     "set": "PREDICT orders.tags CLASSIFY FOR EACH orders.order_id",
     "list": "PREDICT orders.marks RANK TOP 2 FOR EACH orders.order_id",
     "member": "PREDICT orders.tags CONTAINS 'a' FOR EACH orders.order_id",
-    "mixed": "PREDICT COUNT(items.* VIA items.order_id, 0, 7, days) > 0"
-    " AND orders.paid = TRUE FOR EACH orders.order_id",
 }
+MIXED = (
+    "PREDICT COUNT(items.* VIA items.order_id, 0, 30, days) > 0"
+    " AND orders.paid = TRUE FOR EACH orders.order_id"
+)
 
 
 def drawn(rng: np.random.Generator, size: int) -> dict[str, object]:

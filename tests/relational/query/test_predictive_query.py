@@ -179,3 +179,20 @@ def test_what_is_too_deep_too_large_or_nothing_at_all_is_a_query_error(text):
         with pytest.raises(QueryError) as caught:
             PredictiveQuery.parse(text, schema)
         assert len(str(caught.value)) < 2_000
+
+
+@pytest.mark.parametrize(
+    ("target", "names"),
+    [
+        ("customers.tier", ("tier",)),
+        (
+            "customers.tier = 'gold' AND NOT customers.newsletter",
+            ("tier", "newsletter"),
+        ),
+        ("COUNT(orders.*, 0, 30) > 0 AND customers.tier = 'gold'", ()),
+        ("SUM(orders.total WHERE orders.channel = 'web', 0, 30)", ()),
+    ],
+)
+def test_a_column_is_asked_for_only_where_no_window_is(target, names):
+    text = f"PREDICT {target} FOR EACH customers.customer_id"
+    assert PredictiveQuery.parse(text).asked_columns == names

@@ -53,17 +53,14 @@ def past_labels(examples: pd.DataFrame, target: Target) -> pd.DataFrame | None:
     """The labels that may be inputs, and from when on; None if there are none.
 
     A column's value is known just after the time of its row, to rows that are later
-    than that; where all rows are asked about at one time, to none. No label is an input
-    where a window is mixed with a column of the entity: an earlier label of the entity
-    would tell the column, which has no earlier value.
+    than that; where all rows are asked about at one time, to none.
 
     Args:
         examples: With labels.
         target: Gives the horizon.
     """
     if target.horizon is not None:
-        found = label_history(examples, target)
-        return found.iloc[:0] if target.hidden else found
+        return label_history(examples, target)
     is_set = target.value_col is not None
     if not target.hidden or is_set or examples["anchor_time"].nunique() < 2:
         return None

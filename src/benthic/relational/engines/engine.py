@@ -31,8 +31,8 @@ class Target:
         k: Length of a ranked list.
         value_table: Whose keys, or the values of whose column, are ranked.
         value_col: The key, or the column.
-        hidden: Columns of the entity table that the label is made of: no row shows
-            them to the engine, neither the entity's own nor another.
+        hidden: Columns of the entity table that are asked for: no row shows them to
+            the engine, neither the entity's own nor another.
         query: What is asked of each entity, as text: it says which rows a list is read
             from, and how. None where only the labels are given.
     """
@@ -74,7 +74,7 @@ class Target:
             task.k,
             None if choices is None else choices.table,
             None if choices is None else choices.column,
-            () if task.query is None else task.query.own_columns,
+            () if task.query is None else task.query.asked_columns,
             None if task.query is None else str(replace(task.query, entities=None)),
         )
 

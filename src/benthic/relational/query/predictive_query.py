@@ -120,14 +120,19 @@ class PredictiveQuery:
         return bool(self.windows)
 
     @property
-    def own_columns(self) -> tuple[str, ...]:
-        """Columns of the entity's own row that the target reads outside its windows.
+    def asked_columns(self) -> tuple[str, ...]:
+        """Columns of the entity's own row whose values are what is asked for.
+
+        Beside a window a column is none: the future is asked for, and what the row
+        says is known at the anchor, as it is in WHERE.
 
         Example:
             >>> text = "PREDICT loans.rate * 2 > loans.fee FOR EACH loans.loan_id"
-            >>> PredictiveQuery.parse(text).own_columns
+            >>> PredictiveQuery.parse(text).asked_columns
             ('rate', 'fee')
         """
+        if self.is_temporal:
+            return ()
         return tuple(dict.fromkeys(node.name for node in columns(self.target)))
 
     def task_type(self, schema: Schema) -> TaskType:
