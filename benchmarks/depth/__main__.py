@@ -129,7 +129,9 @@ def main() -> None:
             for depth in row.depths:
                 earlier = finished().get((name, graph, depth))
                 done = earlier["seeds"] if earlier else []
-                seeds = [seed for seed in row.seeds_at(depth) if seed not in done]
+                seeds = [
+                    seed for seed in row.seeds_at(graph, depth) if seed not in done
+                ]
                 if depth > chosen.max_depth or not seeds:
                     continue
                 cell = run(name, row, graph, depth, seeds)

@@ -139,7 +139,7 @@ def render() -> str:
         "chosen on validation nodes; 10 seeds.",
         "",
         f"`{TREATED}` is a GCN with weights in every layer, treated: GCNII's residual "
-        "and identity map, DropNode, and the same loss. 10 seeds; 3 settings were "
+        "and identity map, DropNode, and the same loss. 10 seeds, 3 on PubMed; 3 settings were "
         "tried on CiteSeer and 10 on Cora, by the validation nodes at 16 layers; "
         "PubMed takes those of the default.",
         "",

@@ -52,6 +52,7 @@ from benthic.transforms import SDRF, FoSR, VirtualNode
 DEPTHS = (2, 4, 8, 16, 32, 64, 128, 256)
 SHALLOW = (2, 4, 8, 16, 32)
 GRAPHS = ("cora", "citeseer", "pubmed")
+LARGE = ("pubmed",)
 
 Network = Callable[..., nn.Module]
 """Features, classes, depth (and parts) -> network."""
@@ -84,7 +85,7 @@ class Row:
         parts: Arguments of the network for one graph.
         scale: Factor of the input features, which sum to 1 in every row: larger ones
             let Adam's steps of one size get on faster.
-        seeds: Seeds at depths up to ``deep`` and beyond it.
+        seeds: Seeds at depths up to ``deep``, and beyond it or on a large graph.
         deep: See ``seeds``.
         depths: Depths to run.
         graphs: Graphs to run.
@@ -110,9 +111,9 @@ class Row:
         """How the row is trained on a graph."""
         return replace(self.protocol, **self.by_graph.get(graph, {}))
 
-    def seeds_at(self, depth: int) -> range:
-        """The seeds of a depth."""
-        return range(self.seeds[depth > self.deep])
+    def seeds_at(self, graph: str, depth: int) -> range:
+        """The seeds of a cell."""
+        return range(self.seeds[depth > self.deep or graph in LARGE])
 
     def build(self, data: Data, graph: str, depth: int, seed: int) -> nn.Module:
         """The network of a cell; the caller's random state stays."""
@@ -231,7 +232,8 @@ ROWS: dict[str, Row] = {
         },
         parts={"citeseer": {"alpha": 0.2}},
         scale=10.0,
-        seeds=(10, 10),
+        seeds=(10, 3),
+        deep=256,
         graphs=GRAPHS,
     ),
     "none": Row(plain("gcn"), graphs=GRAPHS),
@@ -299,7 +301,7 @@ ROWS: dict[str, Row] = {
         f"{conv}: {name}": replace(row, conv=conv)
         for conv in ("sage", "gin", "gat")
         for name, row in {
-            "none": Row(plain(conv), depths=(2, 4, 8, 16, 32, 64), seeds=(3, 3)),
+            "none": Row(plain(conv), depths=(2, 4, 8, 16, 32, 64)),
             "residual+layer_norm": Row(
                 stack(conv, residual=Residual(), norm=LayerNorm),
                 depths=(2, 4, 8, 16, 32, 64),
