@@ -140,8 +140,8 @@ def render() -> str:
         "",
         f"`{TREATED}` is a GCN with weights in every layer, treated: GCNII's residual "
         "and identity map, DropNode, and the same loss. 10 seeds, 3 on PubMed; 3 "
-        "settings were tried on CiteSeer and 10 on Cora, by the validation nodes at 16 layers; "
-        "PubMed takes those of the default.",
+        "settings were tried on CiteSeer and 10 on Cora, by the validation "
+        "nodes at 16 layers; PubMed takes those of the default.",
         "",
         "| graph | network | depths | best median, test % | largest loss to a "
         "shallower depth | "
