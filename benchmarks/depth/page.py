@@ -81,7 +81,8 @@ def table(graph: str) -> list[str]:
         if graph in other:
             shown = [str(other[graph].get(str(depth), "")) for depth in depths]
             name = f"*{other['name']}*"
-            lines.append(f"| {name} | " + " | ".join(shown) + " | published |")
+            source = "recalled" if "recalled" in other["evidence"] else "published"
+            lines.append(f"| {name} | " + " | ".join(shown) + f" | {source} |")
     return lines
 
 
@@ -127,7 +128,8 @@ def render() -> str:
         "(`benchmarks/depth/rows.py` has a line for each row, "
         "`benchmarks/depth/results/cells.jsonl` every seed, epoch count and gauge); "
         "figures in italics are published ones, with their sources in "
-        "`benchmarks/depth/published.json`, and from other protocols.",
+        "`benchmarks/depth/published.json`, and from other protocols (*recalled*: quoted "
+        "from memory of the paper, in part or whole).",
         "",
         "![Accuracy by depth](figures/depth.svg)",
         "",
@@ -140,7 +142,7 @@ def render() -> str:
         "",
         f"`{TREATED}` is a GCN with weights in every layer, treated: GCNII's residual "
         "and identity map, DropNode, and the same loss. 10 seeds, 3 on PubMed; 3 "
-        "settings were tried on CiteSeer and 10 on Cora, by the validation "
+        "settings were tried on CiteSeer and 9 on Cora, by the validation "
         "nodes at 16 layers; PubMed takes those of the default.",
         "",
         "| graph | network | depths | best median, test % | largest loss to a "

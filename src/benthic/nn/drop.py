@@ -1,4 +1,4 @@
-"""Random dropping, in training only, of edges, nodes, messages and whole layers."""
+"""Random dropping, in training only, of edges, nodes, messages and whole branches."""
 
 from __future__ import annotations
 
