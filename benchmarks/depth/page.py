@@ -128,7 +128,7 @@ def render() -> str:
         "(`benchmarks/depth/rows.py` has a line for each row, "
         "`benchmarks/depth/results/cells.jsonl` every seed, epoch count and gauge); "
         "figures in italics are published ones, with their sources in "
-        "`benchmarks/depth/published.json`, and from other protocols (*recalled*: quoted "
+        "`benchmarks/depth/published.json`, and from other protocols (recalled: quoted "
         "from memory of the paper, in part or whole).",
         "",
         "![Accuracy by depth](figures/depth.svg)",
