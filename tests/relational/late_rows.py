@@ -34,14 +34,18 @@ def read(db: Database) -> dict[str, pd.DataFrame]:
 
 
 def opened(tables: Mapping[str, pd.DataFrame], schema: Schema) -> Database:
-    """The tables as a database of a known schema: nothing is inferred anew."""
+    """The tables as a database of known keys and times; types are inferred anew."""
     declared = {
         name: {
             "pkey": table.pkey_col,
             "time": table.time_col,
             "end_time": table.end_time_col,
             "fkeys": {key.column: key.table for key in table.fkeys},
-            "stypes": {c.name: str(c.stype) for c in table.columns.values()},
+            "stypes": {
+                c.name: str(c.stype)
+                for c in table.columns.values()
+                if c.choice.confidence == 1 or c.stype == "timestamp"
+            },
         }
         for name, table in schema.tables.items()
     }

@@ -71,6 +71,8 @@ class Database:
         self._spans: dict[str, tuple[dt.datetime, dt.datetime] | None] = {}
         self._alterations: dict[str, _Alterations] = {}
         self._lock = threading.RLock()
+        # A copy holds what it was made of: that closes the connection as it goes.
+        self._origin: Database | None = None
         self._finalizer = weakref.finalize(self, _close, source, connection, scratch)
 
     @classmethod
@@ -216,12 +218,34 @@ class Database:
         made.schema = replace(self.schema, tables=tables)
         return made
 
+    def typed(self, stypes: Mapping[str, Mapping[str, str]]) -> Database:
+        """The same database with other semantic types of some columns.
+
+        Shares the connection.
+
+        Args:
+            stypes: Table -> column -> its type; others are passed over.
+
+        Example:
+            >>> db = Database.open({"a": pd.DataFrame({"n": [1, 2]})})
+            >>> db.typed({"a": {"n": "text"}}).schema.tables["a"].columns["n"].stype
+            <SType.text: 'text'>
+        """
+        made = self._copy()
+        made.schema = self.schema.typed(stypes)
+        return made
+
+    def _copy(self) -> Database:
+        made = copy.copy(self)
+        made._origin = self._origin or self
+        return made
+
     def _with(
         self, table: str, columns: tuple[str, ...], alteration: tuple[str, str]
     ) -> Database:
         """The same database with a table read by one more SELECT."""
         changed, before = self._alterations.get(table, ((), ()))
-        made = copy.copy(self)
+        made = self._copy()
         made._spans = {}
         made._alterations = {
             **self._alterations,

@@ -146,6 +146,18 @@ class Table:
             fkeys=tuple(key for key in self.fkeys if key.column not in columns),
         )
 
+    def typed(self, stypes: Mapping[str, str]) -> Table:
+        """The table with other semantic types of some columns.
+
+        Args:
+            stypes: Column -> its type.
+        """
+        columns = {
+            name: replace(column, stype=SType(stypes.get(name, column.stype)))
+            for name, column in self.columns.items()
+        }
+        return replace(self, columns=columns)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -205,6 +217,18 @@ class Schema:
             for key in table.fkeys:
                 found[key.table].append((table.name, key.column))
         return {name: tuple(links) for name, links in found.items()}
+
+    def typed(self, stypes: Mapping[str, Mapping[str, str]]) -> Schema:
+        """The schema with other semantic types of some columns.
+
+        Args:
+            stypes: Table -> column -> its type; others are passed over.
+        """
+        tables = {
+            name: table.typed(stypes.get(name, {}))
+            for name, table in self.tables.items()
+        }
+        return replace(self, tables=tables)
 
     def dated_by(self, table: str, seen: tuple[str, ...] = ()) -> tuple[str, ...]:
         """The tables whose times say when rows of a table become visible.

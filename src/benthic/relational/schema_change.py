@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benthic.relational.schema import Schema, Table
@@ -23,17 +23,15 @@ def _written_table(table: Table) -> dict[str, Any]:
         "time column": table.time_col,
         "end time column": table.end_time_col,
         "foreign keys": dict(sorted(table.fkey_col_to_pkey_table.items())),
-        "columns": {
-            column.name: [column.dtype, str(column.stype)]
-            for column in table.columns.values()
-        },
+        "columns": {column.name: column.dtype for column in table.columns.values()},
     }
 
 
 def schema_changes(written: Mapping[str, Any], schema: Schema) -> list[str]:
     """What has changed so that a fitted model no longer fits; nothing if it does.
 
-    Tables and columns that came are no change: the model does not read them.
+    Tables and columns that came are no change: the model does not read them. Nor is a
+    semantic type that later rows changed: a model keeps those that it was fitted with.
 
     Args:
         written: What :func:`written_schema` gave.
@@ -73,9 +71,4 @@ def _table_changes(
         if found is None:
             yield f"column {name}.{column} is gone"
         elif found != kind:
-            yield f"{name}.{column} was {_words(kind)} and is {_words(found)}"
-
-
-def _words(kind: Iterable[str]) -> str:
-    dtype, stype = kind
-    return f"{stype} ({dtype})"
+            yield f"{name}.{column} was {kind} and is {found}"

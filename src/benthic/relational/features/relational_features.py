@@ -24,6 +24,7 @@ from benthic.relational.features.events import (
 from benthic.relational.features.feature import Feature
 from benthic.relational.features.fitting import group_weights, informative, make_plan
 from benthic.relational.features.history import LabelHistory, label_columns, targets_of
+from benthic.relational.features.known_types import Types, known_types
 from benthic.relational.features.latest import Latest
 from benthic.relational.features.plan import FeaturePlan
 from benthic.relational.features.row_texts import RowTexts
@@ -81,6 +82,7 @@ class RelationalFeatures:
         self.features: list[Feature] = []
         self._encoder = None if text_encoder is None else SentenceEncoder(text_encoder)
         self._texts = RowTexts(db, self._encoder or HashedWords())
+        self._types: Types = {}
         self._plan: FeaturePlan | None = None
         self._history: LabelHistory | None = None
         self._groups: dict[str, Ints] = {}
@@ -108,6 +110,8 @@ class RelationalFeatures:
                 where there are none, labels are no inputs.
         """
         moments = self._moments(seeds)
+        self._types = known_types(self.db, int(moments.until.max()))
+        self.db = self.db.typed(self._types)
         self._texts = RowTexts(self.db, self._texts.vectors)
         length = None if horizon is None else horizon // dt.timedelta(microseconds=1)
         self._forget()
@@ -195,6 +199,7 @@ class RelationalFeatures:
             "strict": self.strict,
             "hash": _sample_hash(self.db),
             "text_encoder": None if self._encoder is None else self._encoder.to_json(),
+            "types": self._types,
             "plan": self._fitted().to_json(),
             "history": None if self._history is None else self._history.to_json(),
             "groups": {name: codes.tolist() for name, codes in self._groups.items()},
@@ -221,6 +226,8 @@ class RelationalFeatures:
                 "a model whose keys were hashed by another version of DuckDB",
                 "fit it again",
             )
+        types: Types = state["types"]  # type: ignore[assignment]
+        db = db.typed(types)
         plan = FeaturePlan.from_json(state["plan"], db.schema, int(state["num_hops"]))  # type: ignore[arg-type, call-overload]
         cutoff, encoder = state["cutoff"], state["text_encoder"]
         made = cls(
@@ -236,7 +243,7 @@ class RelationalFeatures:
             if encoder is None
             else SentenceEncoder.from_json(encoder).name,  # type: ignore[arg-type]
         )
-        made._plan = plan
+        made._types, made._plan = types, plan
         if state["history"] is not None:
             made._history = LabelHistory.from_json(state["history"])  # type: ignore[arg-type]
         groups: dict[str, list[int]] = state["groups"]  # type: ignore[assignment]

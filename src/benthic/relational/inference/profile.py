@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -12,6 +12,9 @@ from benthic.relational.declared import DeclaredTable, Probe
 from benthic.relational.inference.number_notation import number_measures
 from benthic.relational.inference.time_notation import ISO
 from benthic.relational.sql import quoted
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+"""Rows that SQL gives."""
 
 _AT_ONCE = 60  # columns a query: a thousand aggregates and more are slow to plan
 
@@ -175,24 +178,36 @@ def profile(table: DeclaredTable, probe: Probe) -> dict[str, ColumnProfile]:
     if not table.columns:
         return {}
     relation = probe.sample(table.name)
-    rows = int(probe.query(f"SELECT count(*) FROM {relation}")[0][0])
+    return column_profiles(
+        table.columns, relation, probe.query, num_rows=table.num_rows
+    )
+
+
+def column_profiles(
+    dtypes: Mapping[str, str], relation: str, query: Query, *, num_rows: int
+) -> dict[str, ColumnProfile]:
+    """Profiles columns of a relation.
+
+    Args:
+        dtypes: Column -> DuckDB's name of its type.
+        relation: SQL of the sample.
+        query: Runs SQL.
+        num_rows: Rows of what it was drawn from.
+    """
+    ((rows,),) = query(f"SELECT count(*) FROM {relation}")
     found: dict[str, ColumnProfile] = {}
-    columns = iter(table.columns.items())
+    columns = iter(dtypes.items())
     while batch := tuple(islice(columns, _AT_ONCE)):
         asked = [(name, *measure) for name, dtype in batch for measure in _asked(dtype)]
         expressions = [sql.format(c=quoted(name)) for name, _, sql in asked]
-        answers: tuple[Any, ...] = probe.query(
-            f"SELECT {', '.join(expressions)} FROM {relation}"
-        )[0]
+        answers = query(f"SELECT {', '.join(expressions)} FROM {relation}")[0]
         for name, dtype in batch:
             measures = {
                 measure: None if value is None else float(value)
                 for (column, measure, _), value in zip(asked, answers, strict=True)
                 if column == name
             }
-            found[name] = ColumnProfile(
-                name, dtype, rows, rows >= table.num_rows, measures
-            )
+            found[name] = ColumnProfile(name, dtype, rows, rows >= num_rows, measures)
     return found
 
 

@@ -54,6 +54,18 @@ def stype(seen: ColumnProfile) -> _Found:
     return _BY_FAMILY[seen.family](seen)
 
 
+def stored_stype(seen: ColumnProfile) -> SType:
+    """Semantic type of a column that is read as it is stored: a text is no number.
+
+    Args:
+        seen: What a sample says about it.
+    """
+    kind, _ = stype(seen)
+    if seen.family == "text" and kind in (SType.numerical, SType.boolean):
+        kind, _ = _by_words(seen, words(seen.name))
+    return kind
+
+
 def _boolean(seen: ColumnProfile) -> _Found:
     return SType.boolean, Choice(f"stored as {seen.dtype}")
 
