@@ -2,7 +2,8 @@
 
 Every finished cell (row, graph, depth) is one line of ``results/cells.jsonl``, written
 as it ends: an interrupted run goes on where it stopped, a torn line is run again, and
-a cell of fewer seeds than its row now wants is given the others.
+a cell of fewer seeds than its row now wants is given the others. The seeds of a deep
+cell, which take hours, are written one by one; the last line of a cell counts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmarks.depth.rows import DEPTHS, ROWS, Row
+from benchmarks.depth.rows import DEPTHS, LARGE, ROWS, Row
 from torch import nn
 from torch_geometric.data import Data
 
@@ -25,6 +26,7 @@ from benthic.metrics import dead_fraction, effective_rank
 from benthic.training import train_together
 
 CELLS = Path(__file__).parent / "results" / "cells.jsonl"
+DEEP = 64  # beyond it, and on large graphs, seeds are run and written one by one
 
 
 def finished() -> dict[tuple[str, str, int], dict[str, Any]]:
@@ -114,6 +116,22 @@ def graphs_of(row: Row, wanted: list[str] | None, *, is_named: bool) -> list[str
     return [graph for graph in row.graphs if graph in (wanted or row.graphs)]
 
 
+def complete(name: str, row: Row, graph: str, depth: int) -> None:
+    """Runs and writes the seeds that a cell lacks."""
+    cell = finished().get((name, graph, depth))
+    done = cell["seeds"] if cell else []
+    seeds = [seed for seed in row.seeds_at(graph, depth) if seed not in done]
+    size = 1 if depth > DEEP or graph in LARGE else max(len(seeds), 1)
+    for start in range(0, len(seeds), size):
+        more = run(name, row, graph, depth, seeds[start : start + size])
+        cell = joined(cell, more) if cell else more
+        with CELLS.open("a") as file:
+            file.write(json.dumps(cell) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        print(name, graph, depth, cell["test"], cell["cpu_seconds"], flush=True)
+
+
 def main() -> None:
     """Runs what is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -127,20 +145,8 @@ def main() -> None:
         row = ROWS[name]
         for graph in graphs_of(row, chosen.graph, is_named=bool(chosen.rows)):
             for depth in row.depths:
-                earlier = finished().get((name, graph, depth))
-                done = earlier["seeds"] if earlier else []
-                seeds = [
-                    seed for seed in row.seeds_at(graph, depth) if seed not in done
-                ]
-                if depth > chosen.max_depth or not seeds:
-                    continue
-                cell = run(name, row, graph, depth, seeds)
-                cell = joined(earlier, cell) if earlier else cell
-                with CELLS.open("a") as file:
-                    file.write(json.dumps(cell) + "\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                print(name, graph, depth, cell["test"], cell["cpu_seconds"], flush=True)
+                if depth <= chosen.max_depth:
+                    complete(name, row, graph, depth)
 
 
 if __name__ == "__main__":
