@@ -85,8 +85,13 @@ class IdentityMap(nn.Module):
         if not theta > 0:
             raise InputError("theta", str(theta), "give a number above 0")
         self.theta = theta
+        self.layer = layer
         self.num_maps = num_maps
-        self.beta = min(1.0, math.log(theta / layer + 1))
+
+    @property
+    def beta(self) -> float:
+        """How far the layer may depart from the identity."""
+        return min(1.0, math.log(self.theta / self.layer + 1))
 
     def forward(self, weight: Tensor) -> Tensor:
         """The weight that the layer uses.

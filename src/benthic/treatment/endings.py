@@ -66,8 +66,8 @@ class Endings:
                 return frozenset()
             self._warn_of_graphs(call.owner, inputs)
             assert trial.stream is not None
-            loose = trial.ran - trial.stream.mapped
-            ends = self._last | trial.stream.sources(out)
+            loose = trial.ran.keys() - trial.stream.mapped
+            ends = trial.last | trial.stream.sources(out)
             found = loose & (ends if call.is_forward else self._untakable(trial))
             call.answers[kind] = frozenset(found)
             self._note(found, trial.stream.mapped, rows)
@@ -84,13 +84,14 @@ class Endings:
 
     def _untakable(self, trial: Pass) -> set[Key]:
         """Who calls encode() may hand its output to another method."""
-        return set(self._all - self._takable) if trial.ran >= self._all else set()
+        ends = self._all if trial.ran.keys() >= self._all else self._last
+        return set(ends - self._takable)
 
     def _note(self, found: set[Key], taken: set[Key], rows: Mapping[Key, Row]) -> None:
         self._normed |= taken
         for key in (found | taken) & self._norms.keys():
             row, norm = rows[key], self._norms[key]
-            row.unsure = ""
+            row.unsure.pop(self._norm, None)
             if key not in self._normed:
                 row.absent[self._norm] = ANSWER
                 norm.requires_grad_(False)  # it will have no gradient

@@ -15,7 +15,7 @@ from benthic.trace.arguments import ends
 from benthic.trace.layers import Layer
 from benthic.treatment.arguments import map_tensors
 from benthic.treatment.passes import Running
-from benthic.treatment.placement import Site
+from benthic.treatment.placement import NO_STATES, STARTS, Site
 from benthic.treatment.treated_layer import Join, key_of
 from benthic.treatment.wanted import Wanted
 
@@ -115,9 +115,13 @@ def rewrite(
         key = call.site.layer.name, call.site.node_type
         if _join(model, call, states, key in joins):
             acted.add(key)
+    starts = {call.site.node_type: call.site for call in reversed(calls)}
     for site in sites:
-        if (site.layer.name, site.node_type) not in acted:
-            site.leave_states_out()
+        key = site.layer.name, site.node_type
+        if key in joins and key not in acted:
+            is_first = starts.get(site.node_type) is site
+            site.leave_states_out(STARTS if is_first else NO_STATES)
+            joins[key].skips = nn.ModuleList()  # whose weights nothing would train
     _bracket(model)
     model.graph.lint()
     model.recompile()

@@ -17,8 +17,10 @@ class Row:
         inserted: What acts there.
         left_out: What does not, and why.
         of_states: What of the inserted acts on earlier states.
-        unsure: What acts only if the layer's output is mapped further.
+        unsure: What acts only under a condition that a call will tell, and that.
         absent: What of the inserted did not act when the model ran, and why.
+        number: Which layer it is to its identity map; 0 before a call tells.
+        had_states: Whether earlier states were found in any call.
     """
 
     name: str
@@ -27,14 +29,36 @@ class Row:
     inserted: list[str]
     left_out: list[str]
     of_states: list[str] = field(default_factory=list)
-    unsure: str = ""
+    unsure: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    number: int = 0
+    had_states: bool = False
+
+    def note_states(self, why_none: str) -> bool:
+        """Notes whether a call found earlier states.
+
+        Args:
+            why_none: Why it did not; "" if it did.
+
+        Returns:
+            Whether what acts here has changed.
+        """
+        before = dict(self.absent)
+        self.had_states |= not why_none
+        for name in self.of_states:
+            self.unsure.pop(name, None)
+            self.absent.pop(name, None)
+            if not self.had_states:
+                self.absent[name] = why_none
+        return self.absent != before
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The row as it is printed."""
         act = [
-            f"{name}, if a map follows" if name == self.unsure else name
+            self._numbered(name)
+            if name not in self.unsure
+            else f"{name}, {self.unsure[name]}"
             for name in self.inserted
             if name not in self.absent
         ]
@@ -46,6 +70,10 @@ class Row:
             ", ".join(act) or "-",
             "; ".join(left_out),
         )
+
+    def _numbered(self, name: str) -> str:
+        is_numbered = self.number and name == "IdentityMap"
+        return f"{name}(l={self.number})" if is_numbered else name
 
 
 def print_rows(rows: Iterable[Row]) -> list[str]:

@@ -40,7 +40,8 @@ def make_joins(sites: Sequence[Site], wanted: Wanted) -> dict[tuple[str, str], J
     _refuse_unused(sites, wanted)
     last = {site.node_type: site for site in sites if not site.starts_because}
     joins = {}
-    for site in sites:
+    # A first layer last, so that whether it has a skip changes no weights of others.
+    for site in sorted(sites, key=lambda site: site.is_first):
         skips = _skips(site, wanted)
         norm = _norm(site, wanted)
         jump = _jump(site, wanted, last.get(site.node_type) is site)
@@ -52,7 +53,7 @@ def make_joins(sites: Sequence[Site], wanted: Wanted) -> dict[tuple[str, str], J
 
 def attach_identity_maps(
     model: nn.Module, sites: Sequence[Site], wanted: Wanted
-) -> set[str]:
+) -> dict[str, list[IdentityMap]]:
     """Puts identity maps on the square weights of each layer, in place.
 
     Args:
@@ -61,13 +62,13 @@ def attach_identity_maps(
         wanted: The treatments.
 
     Returns:
-        Names of the layers that have one.
+        The maps of each layer that has some, by its name.
 
     Raises:
         InputError: If no layer has a square weight, or one grows by itself, joins
             several kinds of edges, or has no depth of its own.
     """
-    mapped: set[str] = set()
+    mapped: dict[str, list[IdentityMap]] = {}
     for identity_map in wanted.identity_maps:
         for layer_sites in _by_layer(sites):
             layer = layer_sites[0].layer
@@ -87,7 +88,8 @@ def attach_identity_maps(
                 )
             _refuse_lazy(layer.name, layer.parameters)
             if _attach_identity_map(layer_sites[0], identity_map, len(mapped) + 1):
-                mapped.add(layer.name)
+                parts = layer.convs[0].modules()
+                mapped[layer.name] = [m for m in parts if isinstance(m, IdentityMap)]
         if not mapped:
             raise InputError(
                 "treatments",
@@ -115,10 +117,6 @@ def attach_drops(sites: Sequence[Site], wanted: Wanted, edges: Any, sent: Any) -
     if sent is not None:
         names = [label(drop) for drop in wanted.message_drops]
         _attach(sites, sent, names, _message_refusal, "DropNode")
-    for drop in wanted.node_drops:
-        for site in sites:
-            if site.layer is sites[0].layer:
-                site.inserted.append(label(drop))
 
 
 def _attach(
@@ -177,7 +175,7 @@ def _attach_identity_map(site: Site, identity_map: IdentityMap, number: int) -> 
         found = f"IdentityMap on layer {site.name!r}: {error.found}"
         raise InputError("treatments", found, error.remedy) from error
     if count:
-        site.inserted.append(f"IdentityMap(l={number})")
+        site.inserted.append("IdentityMap")
     else:
         site.left_out.append("IdentityMap: no square weight")
     return count > 0

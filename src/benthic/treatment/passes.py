@@ -53,9 +53,9 @@ class Pass:
         self.origins: dict[str, Origin | None] = {}
         self.edges: dict[tuple[int, int], tuple[Tensor, Any]] = {}
         self.nodes: dict[int, tuple[Tensor, Tensor]] = {}
-        self.depths: dict[str, int] = {}
-        self.found: dict[tuple[str, str], bool] = {}
-        self.ran: set[tuple[str, str]] = set()
+        self.numbers: dict[str, int] = {}
+        self.no_states: dict[tuple[str, str], str] = {}
+        self.ran: dict[tuple[str, str], None] = {}
         self.graph: tuple[Any, ...] = ()
         self.no_graph = ""
         self.num_nodes = -1
@@ -82,6 +82,11 @@ class Pass:
         if id(x) not in self.nodes:
             self.nodes[id(x)] = x, drop(x)
         return self.nodes[id(x)][1]
+
+    @property
+    def last(self) -> set[tuple[str, str]]:
+        """The layer that ran last, of each node type."""
+        return set({t: (name, t) for name, t in self.ran}.values())
 
     def end(self) -> None:
         """Lets go of everything."""

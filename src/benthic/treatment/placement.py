@@ -18,6 +18,7 @@ from benthic.treatment.widths import Widths, layer_widths
 
 ANSWER = "the model's output"
 NO_STATES = "found no earlier states"
+STARTS = "the stream starts here"
 
 
 @dataclass
@@ -30,7 +31,10 @@ class Site:
         widths: Channels that it takes and returns.
         starts_because: Why no skip can act here; "" if one can.
         ends_because: Why no norm may act here; "" if one may.
-        is_unsure: Whether a norm may act only if a map follows, which a call will tell.
+        is_first: Whether it is the first by definition; a call will tell which runs
+            first, and that a skip has no states there.
+        is_unsure: Whether it is the last by definition, where a norm acts only if a map
+            follows, which a call will tell.
     """
 
     layer: Layer
@@ -38,15 +42,20 @@ class Site:
     widths: Widths
     starts_because: str = ""
     ends_because: str = ""
+    is_first: bool = False
     is_unsure: bool = False
     inserted: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     of_states: list[str] = field(default_factory=list)
 
-    def leave_states_out(self) -> None:
-        """Notes that no earlier state reaches the layer."""
+    def leave_states_out(self, why: str) -> None:
+        """Notes that no earlier state reaches the layer.
+
+        Args:
+            why: The reason.
+        """
         self.inserted = [name for name in self.inserted if name not in self.of_states]
-        self.left_out += [f"{name}: {NO_STATES}" for name in self.of_states]
+        self.left_out += [f"{name}: {why}" for name in self.of_states]
 
     @property
     def name(self) -> str:
@@ -78,7 +87,10 @@ class Site:
 
 
 def find_sites(model: nn.Module) -> list[Site]:
-    """The message-passing layers of a model, by node type, in order of definition.
+    """The message-passing layers of a model, by node type.
+
+    In order of definition, which is a guess at that of their calls; or in that, where
+    the calls are a graph.
 
     Args:
         model: Any module.
@@ -107,6 +119,8 @@ def find_sites(model: nn.Module) -> list[Site]:
             f"a single layer ({type(model).__name__})",
             "give the model that holds it",
         )
+    if isinstance(model, fx.GraphModule):
+        layers = _in_order_of_calls(model, layers)
     sites = [
         Site(layer, node_type, widths)
         for layer in layers
@@ -114,21 +128,22 @@ def find_sites(model: nn.Module) -> list[Site]:
     ]
     for node_type in {site.node_type for site in sites}:
         own = [site for site in sites if site.node_type == node_type]
-        for before, site in zip([None, *own], own, strict=False):
-            site.starts_because = _starts(site, before, is_shared(model, site, own))
+        own[0].is_first = not isinstance(model, fx.GraphModule)
+        for site in own:
+            site.starts_because = _starts(site, own)
         _set_ends(model, own, layers)
     return sites
 
 
-def is_shared(model: nn.Module, site: Site, others: Sequence[Site]) -> bool:
-    """Whether a layer may run several times: it has two names, or is the only one.
+def _in_order_of_calls(model: fx.GraphModule, layers: list[Layer]) -> list[Layer]:
+    modules = dict(model.named_modules())
+    calls = [modules.get(str(node.target)) for node in model.graph.nodes]
 
-    Args:
-        model: The model.
-        site: The layer.
-        others: All layers.
-    """
-    return len(others) == 1 or has_two_names(model, site.layer)
+    def first_call(layer: Layer) -> int:
+        own = set(layer.modules.values())
+        return next((i for i, module in enumerate(calls) if module in own), len(calls))
+
+    return sorted(layers, key=first_call)
 
 
 def has_two_names(model: nn.Module, layer: Layer) -> bool:
@@ -144,16 +159,13 @@ def has_two_names(model: nn.Module, layer: Layer) -> bool:
     )
 
 
-def _starts(site: Site, before: Site | None, is_shared: bool) -> str:
+def _starts(site: Site, own: Sequence[Site]) -> str:
     taken, returned = site.widths
     if None not in (taken, returned) and taken != returned:
         return f"{taken} -> {returned} channels"
-    if before is None and not is_shared:
-        return "the stream starts here"
-    if before is not None and taken is None:
-        known = before.widths.returned
-        if None not in (known, returned) and known != returned:
-            return f"{known} -> {returned} channels"
+    others = {other.widths.returned for other in own if other is not site}
+    if taken is None and others and not others & {None, returned}:
+        return f"{site.widths} channels"
     return ""
 
 
@@ -165,8 +177,10 @@ def _set_ends(model: nn.Module, own: Sequence[Site], layers: Sequence[Layer]) ->
         for site in own:
             is_taken = is_mapped(model, site.layer, takers)
             site.ends_because = "" if is_taken else ANSWER
-    elif last.starts_because or not is_shared(model, last, own):
-        last.is_unsure = any(may_take(m, last.widths.returned) for m in maps)
+    else:
+        width = last.widths.returned
+        by_layer = width and any(site.widths.taken in (None, width) for site in own)
+        last.is_unsure = bool(by_layer) or any(may_take(m, width) for m in maps)
         last.ends_because = "" if last.is_unsure else ANSWER
 
 

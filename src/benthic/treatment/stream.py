@@ -41,6 +41,7 @@ class Origin:
             from; None for all rows in order.
         is_mixed: Whether it joins several calls of one layer at one depth.
         node_type: The node type, or "".
+        num_maps: How many layers with an identity map it went through.
         sources: All layers whose outputs it was computed from, with no layer between.
     """
 
@@ -51,6 +52,7 @@ class Origin:
     rows: Tensor | None = None
     is_mixed: bool = False
     node_type: str = ""
+    num_maps: int = 0
     sources: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -106,6 +108,7 @@ class Stream(TorchFunctionMode):
         states: Sequence[State],
         depth: int,
         node_type: str = "",
+        num_maps: int = 0,
     ) -> None:
         """Notes what a layer returned.
 
@@ -115,6 +118,7 @@ class Stream(TorchFunctionMode):
             states: The stream up to this layer's own state.
             depth: How many layers of equal width came before.
             node_type: The node type, or "".
+            num_maps: How many layers with an identity map there were, with this one.
         """
         self._order += 1
         self._mark(
@@ -125,6 +129,7 @@ class Stream(TorchFunctionMode):
                 depth,
                 tuple(states),
                 node_type=node_type,
+                num_maps=num_maps,
                 sources=frozenset({(layer, node_type)}),
             ),
         )
@@ -205,6 +210,7 @@ class Stream(TorchFunctionMode):
         joined = replace(
             newest,
             is_mixed=_mixes([origin for _, origin in known], newest),
+            num_maps=max(origin.num_maps for _, origin in known),
             sources=frozenset().union(*(origin.sources for _, origin in known)),
         )
         for place, one in enumerate(tensors(out)):

@@ -12,6 +12,7 @@ from torch_geometric.utils import is_torch_sparse_tensor
 
 from benthic.errors import InputError
 from benthic.nn.drop import SkipNode
+from benthic.nn.identity_map import IdentityMap
 from benthic.nn.residual import (
     AntiSymmetric,
     GradientGating,
@@ -33,8 +34,9 @@ from benthic.treatment.arguments import (
     target_states,
 )
 from benthic.treatment.passes import Pass, Running
+from benthic.treatment.placement import NO_STATES, STARTS
 from benthic.treatment.row_numbers import tensors
-from benthic.treatment.stream import State, Stream, usable
+from benthic.treatment.stream import Origin, State, Stream, usable
 
 # These look at the first and the current state only, so that the others can go.
 _READ_ENDS = (Residual, InitialResidual, GradientGating, AntiSymmetric, SkipNode)
@@ -97,6 +99,16 @@ class Join(nn.Module):
             returned = self.norm(returned, batch=batch) if fits else self.norm(returned)
         return x, returned
 
+    def ask_for_gradient(self, has_states: bool) -> None:
+        """Lets weights be trained that act on earlier states, or not.
+
+        Args:
+            has_states: Whether there are any.
+        """
+        self.skips.requires_grad_(has_states)
+        if self.jump is not None:
+            self.jump.requires_grad_(has_states)
+
 
 class TreatedLayer(nn.Module):
     """Hangs on one layer by hooks, and lets the treatments act around it.
@@ -106,7 +118,8 @@ class TreatedLayer(nn.Module):
         joins: By node type; by "" where there are no types.
         running: Knows the pass that runs.
         keeps_all: Whether a later skip asks for all states.
-        once: Whether the layer may run at one depth only.
+        maps: Identity maps in the layer, which are told its number in the stream.
+        jumps: Layers, with node types, that are to be the last of their stream.
     """
 
     def __init__(
@@ -116,14 +129,16 @@ class TreatedLayer(nn.Module):
         running: Running,
         *,
         keeps_all: bool,
-        once: bool,
+        maps: Sequence[IdentityMap] = (),
+        jumps: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         super().__init__()
         self.name = name
         self.keys = {node_type: key_of(node_type) for node_type in joins}
         self.joins = nn.ModuleDict({key_of(t): join for t, join in joins.items()})
         self.keeps_all = keeps_all
-        self.once = once
+        self.maps = list(maps)
+        self.jumps = jumps
         self._running = running
 
     def attach(self, module: nn.Module) -> None:
@@ -151,6 +166,7 @@ class TreatedLayer(nn.Module):
         place = state_place(inputs)
         states = {} if place is None else target_states(inputs[place])
         current.origins = {t: current.stream.origin(x) for t, x in states.items()}
+        self._count(current)
         if current.is_trial:
             given = (*args, *kwargs.values(), *states.values())
             current.stream.map(tensors(given))
@@ -204,13 +220,13 @@ class TreatedLayer(nn.Module):
         origin = current.origins.get(node_type)
         stream = usable(origin, h, self.name) if current.stream is not None else ()
         depth = origin.depth + 1 if origin is not None and stream else 0
-        self._refuse_again(current, depth)
         state, returned = State(h), h
-        current.ran.add((self.name, node_type))
+        self._note_states(current, node_type, h, bool(stream))
+        current.ran[self.name, node_type] = None
         if node_type in self.keys and not current.is_trial:
-            self._note_states(current, node_type, bool(stream))
             join = self.joins[self.keys[node_type]]
             if stream:
+                self._refuse_after_jump(origin, node_type)
                 self._refuse_no_graph(current, join)
             state.x, returned = join(
                 h,
@@ -222,7 +238,10 @@ class TreatedLayer(nn.Module):
         if current.stream is not None:
             kept = stream if self.keeps_all or len(stream) < 2 else stream[:1]
             states = (*kept, state)
-            current.stream.produced(self.name, returned, states, depth, node_type)
+            num_maps = bool(self.maps) + (origin.num_maps if origin else 0)
+            current.stream.produced(
+                self.name, returned, states, depth, node_type, num_maps
+            )
         return returned
 
     def _refuse_no_graph(self, current: Pass, join: Any) -> None:
@@ -235,19 +254,52 @@ class TreatedLayer(nn.Module):
                 "use Residual() or InitialResidual()",
             )
 
-    def _note_states(self, current: Pass, node_type: str, found: bool) -> None:
-        join = self.joins[self.keys[node_type]]
-        if current.stream is not None and (join.skips or join.jump is not None):
-            key = self.name, node_type
-            current.found[key] = current.found.get(key, False) or found
+    def _refuse_after_jump(self, origin: Origin | None, node_type: str) -> None:
+        before = (origin.layer if origin else "", node_type)
+        if before in self.jumps and before[0] != self.name:
+            raise InputError(
+                "treatments",
+                f"JumpingKnowledge on layer {before[0]!r}, which is defined last but "
+                f"runs before {self.name!r}",
+                "define the layers in the order of their calls, or use DenseResidual()",
+            )
 
-    def _refuse_again(self, current: Pass, depth: int) -> None:
-        if self.once and current.depths.setdefault(self.name, depth) != depth:
+    def _note_states(
+        self, current: Pass, node_type: str, h: Tensor, has_states: bool
+    ) -> None:
+        if current.stream is None:
+            return
+        key = self.name, node_type
+        if has_states:
+            current.no_states[key] = ""
+        elif key not in current.no_states:
+            current.no_states[key] = _why_none(current, node_type, h)
+
+    def _count(self, current: Pass) -> None:
+        """Tells the layer's identity maps how many came before them."""
+        if not self.maps:
+            return
+        before = [origin.num_maps for origin in current.origins.values() if origin]
+        number = max(before, default=0) + 1
+        if current.numbers.setdefault(self.name, number) != number:
             raise InputError(
                 "treatments",
                 f"IdentityMap on layer {self.name!r}, which runs at several depths",
                 "leave it out, or give each depth a layer of its own",
             )
+        for identity_map in self.maps:
+            identity_map.layer = number
+
+
+def _why_none(current: Pass, node_type: str, h: Tensor) -> str:
+    """Why a layer's output has no earlier states to join."""
+    if all(node_type != other for _, other in current.ran):
+        return STARTS
+    origin = current.origins.get(node_type)
+    before = origin.states[-1].x.shape if origin else h.shape
+    if before[1:] != h.shape[1:]:
+        return f"{before[-1]} -> {h.size(-1)} channels"
+    return NO_STATES
 
 
 class Aside(nn.Module):

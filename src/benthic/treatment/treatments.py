@@ -15,6 +15,7 @@ from benthic.errors import InputError
 from benthic.nn.acceleration import accelerate
 from benthic.nn.drop import DropNode
 from benthic.nn.dropout import FastDropout
+from benthic.nn.identity_map import IdentityMap
 from benthic.nn.residual import Skip
 from benthic.trace import find_layers
 from benthic.treatment.answers import Key, find_maps
@@ -37,11 +38,16 @@ from benthic.treatment.passes import (
     callers,
     methods,
 )
-from benthic.treatment.placement import NO_STATES, Site, find_sites, label
+from benthic.treatment.placement import NO_STATES, STARTS, Site, find_sites, label
 from benthic.treatment.treated_layer import Aside, Join, TreatedLayer, keeps_all, key_of
 from benthic.treatment.wanted import Wanted, is_idle, sort_treatments
 
 _Model = TypeVar("_Model")
+_NOT_FOLLOWED = (
+    "either the stream starts there (another branch, pooled nodes), or the way from "
+    "the layer before cannot be followed (rows added up or sorted, a matrix before the "
+    "states, NumPy, TorchScript, torch.vmap)"
+)
 
 
 class Treatments(nn.Module):
@@ -69,10 +75,10 @@ class Treatments(nn.Module):
         if wanted.propagations:
             self.propagation = copy.deepcopy(wanted.propagations[0])
         self.names = [label(t) for members in vars(wanted).values() for t in members]
-        self.mapped: set[str] = set()
+        self.mapped: dict[str, list[IdentityMap]] = {}
         self.rows: dict[tuple[str, str], Row] = {}
         self.endings: Endings | None = None
-        self.acted: set[tuple[str, str]] = set()
+        self.starts: dict[str, Key] = {}
         self.has_skips = bool(wanted.skips or wanted.jumps)
 
     def start(self, owner: nn.Module, inputs: Inputs, answers: frozenset[Key]) -> Pass:
@@ -135,27 +141,48 @@ class Treatments(nn.Module):
         return self._spread(current, out)
 
     def _report(self, current: Pass) -> None:
-        """Says once where skips found no states, so that they did not act."""
-        self.acted |= {key for key, found in current.found.items() if found}
-        lost = []
-        for key in current.found:
-            row = self.rows[key]
-            if key not in self.acted and not row.absent.keys() >= set(row.of_states):
-                lost.append(row)
-                row.absent |= dict.fromkeys(row.of_states, NO_STATES)
-            elif key in self.acted:
-                for name in row.of_states:
-                    row.absent.pop(name, None)
+        """Notes where the stream started; says once where skips found no states."""
+        anew = [name for name in current.numbers if self._count(current, name)]
+        news = [
+            self.rows[key]
+            for key, why in current.no_states.items()
+            if key in self.rows and self._note(key, why)
+        ]
+        acts = any(row.had_states for row in self.rows.values())
+        lost = [row for row in news if NO_STATES in row.absent.values() or not acts]
         if lost:
             names = ", ".join(dict.fromkeys(n for row in lost for n in row.of_states))
             warnings.warn(
                 f"{names} found no earlier states at {', '.join(r.name for r in lost)} "
-                "and did not act there: either the stream starts there (another "
-                "branch, pooled nodes), or the way from the layer before cannot be "
-                "followed (rows added up or sorted, a matrix before the states, NumPy, "
-                "TorchScript, torch.vmap)",
+                f"and did not act there: {_NOT_FOLLOWED}",
                 stacklevel=2,
             )
+        if anew:
+            warnings.warn(
+                f"IdentityMap counts {', '.join(anew)} as layer 1: {_NOT_FOLLOWED}",
+                stacklevel=2,
+            )
+
+    def _count(self, current: Pass, name: str) -> bool:
+        """Whether it is new that no layer was found before one with an identity map."""
+        row, number = self.rows[name, ""], current.numbers[name]
+        is_new, row.number = row.number != number, number
+        return is_new and number == 1 and current.no_states[name, ""] == NO_STATES
+
+    def _note(self, key: Key, why_none: str) -> bool:
+        """Whether it is new that what acts on earlier states does not, or does."""
+        name, node_type = key
+        if why_none == STARTS:
+            self.starts.setdefault(node_type, key)
+        if why_none in (STARTS, NO_STATES):
+            starts = self.starts.get(node_type) == key
+            why_none = STARTS if starts else NO_STATES
+        row = self.rows[key]
+        is_new = row.note_states(why_none)
+        if is_new:  # without states its weights have no gradient
+            layer: Any = self.layers[key_of(name)]
+            layer.joins[key_of(node_type)].ask_for_gradient(row.had_states)
+        return is_new and not row.had_states
 
     def _spread(self, current: Pass, out: Any) -> Any:
         if is_state(out) and out.size(0) == current.num_nodes:
@@ -181,6 +208,8 @@ class Treatments(nn.Module):
 
     def __str__(self) -> str:
         lines = print_rows(self.rows.values())
+        if self.nodes is not None:
+            lines.append(f"input: {label(self.nodes)}")
         if self.propagation is not None:
             lines.append(f"output: {label(self.propagation)}")
         return "\n".join(lines)
@@ -274,6 +303,9 @@ def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
         build = rewrite if isinstance(twin, fx.GraphModule) else _hang
         build(twin, inserted, sites, joins, wanted)
     inserted.rows = {(s.layer.name, s.node_type): _row(s, wanted) for s in sites}
+    if isinstance(twin, fx.GraphModule):
+        for number, name in enumerate(inserted.mapped, 1):
+            inserted.rows[name, ""].number = number
     inserted.train(original.training)
     return twin  # type: ignore[no-any-return]
 
@@ -287,13 +319,15 @@ def _hang(
 ) -> None:
     """Hangs the joins on the layers, and passes on the methods that call layers."""
     layers = {site.layer.name: site.layer for site in sites}
+    jumps = frozenset(key for key, join in joins.items() if join.jump is not None)
     for name, layer in layers.items():
         treated = TreatedLayer(
             name,
             {t: join for (owner, t), join in joins.items() if owner == name},
             inserted.running,
             keeps_all=keeps_all(wanted.skips, wanted.jumps),
-            once=name in inserted.mapped,
+            maps=inserted.mapped.get(name, ()),
+            jumps=jumps,
         )
         inserted.layers[key_of(name)] = treated
         for module in [*layer.modules.values(), *layer.hearts]:
@@ -325,7 +359,11 @@ def _unseen(model: nn.Module, layers: Sequence[nn.Module]) -> list[nn.Module]:
 
 
 def _row(site: Site, wanted: Wanted) -> Row:
-    unsure = wanted.norms[0].name if site.is_unsure and wanted.norms else ""
+    unsure = dict.fromkeys(site.of_states, "if states come before")
+    if not site.is_first:
+        unsure.clear()
+    if site.is_unsure and wanted.norms:
+        unsure[wanted.norms[0].name] = "if a map follows"
     return Row(
         site.name,
         site.kind,
