@@ -36,7 +36,7 @@ from benthic.treatment.arguments import (
 from benthic.treatment.passes import Pass, Running
 from benthic.treatment.placement import NO_STATES, STARTS
 from benthic.treatment.row_numbers import tensors
-from benthic.treatment.stream import Origin, State, Stream, usable
+from benthic.treatment.stream import State, Stream, usable
 
 # These look at the first and the current state only, so that the others can go.
 _READ_ENDS = (Residual, InitialResidual, GradientGating, AntiSymmetric, SkipNode)
@@ -219,14 +219,16 @@ class TreatedLayer(nn.Module):
             current.num_nodes = h.size(0)
         origin = current.origins.get(node_type)
         stream = usable(origin, h, self.name) if current.stream is not None else ()
-        depth = origin.depth + 1 if origin is not None and stream else 0
+        depth = 0
+        if origin is not None and stream:
+            depth = origin.depth + 1
+            self._refuse_after_jump(origin.layer, node_type)
         state, returned = State(h), h
         self._note_states(current, node_type, h, bool(stream))
         current.ran[self.name, node_type] = None
         if node_type in self.keys and not current.is_trial:
             join = self.joins[self.keys[node_type]]
             if stream:
-                self._refuse_after_jump(origin, node_type)
                 self._refuse_no_graph(current, join)
             state.x, returned = join(
                 h,
@@ -254,12 +256,11 @@ class TreatedLayer(nn.Module):
                 "use Residual() or InitialResidual()",
             )
 
-    def _refuse_after_jump(self, origin: Origin | None, node_type: str) -> None:
-        before = (origin.layer if origin else "", node_type)
-        if before in self.jumps and before[0] != self.name:
+    def _refuse_after_jump(self, before: str, node_type: str) -> None:
+        if (before, node_type) in self.jumps and before != self.name:
             raise InputError(
                 "treatments",
-                f"JumpingKnowledge on layer {before[0]!r}, which is defined last but "
+                f"JumpingKnowledge on layer {before!r}, which is defined last but "
                 f"runs before {self.name!r}",
                 "define the layers in the order of their calls, or use DenseResidual()",
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from benthic.nn.residual import Skip
 from benthic.trace import find_layers
 from benthic.treatment.answers import Key, find_maps
 from benthic.treatment.arguments import Inputs, is_state
+from benthic.treatment.beginnings import Beginnings
 from benthic.treatment.copying import copy_model
 from benthic.treatment.endings import Endings
 from benthic.treatment.graph_drops import EdgeDrops, MessageDrops
@@ -38,16 +38,11 @@ from benthic.treatment.passes import (
     callers,
     methods,
 )
-from benthic.treatment.placement import NO_STATES, STARTS, Site, find_sites, label
+from benthic.treatment.placement import Site, find_sites, label
 from benthic.treatment.treated_layer import Aside, Join, TreatedLayer, keeps_all, key_of
 from benthic.treatment.wanted import Wanted, is_idle, sort_treatments
 
 _Model = TypeVar("_Model")
-_NOT_FOLLOWED = (
-    "either the stream starts there (another branch, pooled nodes), or the way from "
-    "the layer before cannot be followed (rows added up or sorted, a matrix before the "
-    "states, NumPy, TorchScript, torch.vmap)"
-)
 
 
 class Treatments(nn.Module):
@@ -78,7 +73,7 @@ class Treatments(nn.Module):
         self.mapped: dict[str, list[IdentityMap]] = {}
         self.rows: dict[tuple[str, str], Row] = {}
         self.endings: Endings | None = None
-        self.starts: dict[str, Key] = {}
+        self.beginnings = Beginnings()
         self.has_skips = bool(wanted.skips or wanted.jumps)
 
     def start(self, owner: nn.Module, inputs: Inputs, answers: frozenset[Key]) -> Pass:
@@ -122,7 +117,7 @@ class Treatments(nn.Module):
         """
         if current.stream is not None:
             current.stream.stop()
-        self._report(current)
+        self.beginnings.note(current, self.rows, self.layers)
         if self.propagation is None or current.num_nodes < 0:
             return out
         if not call.is_forward:
@@ -139,50 +134,6 @@ class Treatments(nn.Module):
                 "use InitialResidual(), whose limit is the same personalized PageRank",
             )
         return self._spread(current, out)
-
-    def _report(self, current: Pass) -> None:
-        """Notes where the stream started; says once where skips found no states."""
-        anew = [name for name in current.numbers if self._count(current, name)]
-        news = [
-            self.rows[key]
-            for key, why in current.no_states.items()
-            if key in self.rows and self._note(key, why)
-        ]
-        acts = any(row.had_states for row in self.rows.values())
-        lost = [row for row in news if NO_STATES in row.absent.values() or not acts]
-        if lost:
-            names = ", ".join(dict.fromkeys(n for row in lost for n in row.of_states))
-            warnings.warn(
-                f"{names} found no earlier states at {', '.join(r.name for r in lost)} "
-                f"and did not act there: {_NOT_FOLLOWED}",
-                stacklevel=2,
-            )
-        if anew:
-            warnings.warn(
-                f"IdentityMap counts {', '.join(anew)} as layer 1: {_NOT_FOLLOWED}",
-                stacklevel=2,
-            )
-
-    def _count(self, current: Pass, name: str) -> bool:
-        """Whether it is new that no layer was found before one with an identity map."""
-        row, number = self.rows[name, ""], current.numbers[name]
-        is_new, row.number = row.number != number, number
-        return is_new and number == 1 and current.no_states[name, ""] == NO_STATES
-
-    def _note(self, key: Key, why_none: str) -> bool:
-        """Whether it is new that what acts on earlier states does not, or does."""
-        name, node_type = key
-        if why_none == STARTS:
-            self.starts.setdefault(node_type, key)
-        if why_none in (STARTS, NO_STATES):
-            starts = self.starts.get(node_type) == key
-            why_none = STARTS if starts else NO_STATES
-        row = self.rows[key]
-        is_new = row.note_states(why_none)
-        if is_new:  # without states its weights have no gradient
-            layer: Any = self.layers[key_of(name)]
-            layer.joins[key_of(node_type)].ask_for_gradient(row.had_states)
-        return is_new and not row.had_states
 
     def _spread(self, current: Pass, out: Any) -> Any:
         if is_state(out) and out.size(0) == current.num_nodes:
