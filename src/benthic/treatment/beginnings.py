@@ -24,7 +24,7 @@ _UNSEEN = (
 class Beginnings:
     """Notes of each call which layers found no states before them, and warns once.
 
-    Of the layer that runs first, of its node type, in the first call that is no news.
+    That the layer which runs first has none is no news, unless nothing acts at all.
     """
 
     def __init__(self) -> None:

@@ -193,15 +193,17 @@ def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
     ``DropEdge``, ``DropPath``                  one mask a pass, the same in all layers
     ``DropNode``                                what enters the first layers
     ``DropMessage``                             the messages of each layer
-    ``IdentityMap``                             square weights, counted from the first
-    ``JumpingKnowledge("max")``                 the last layer of the stream
+    ``IdentityMap``                             square weights, numbered by depth
+    ``JumpingKnowledge("max")``                 the last layer that keeps its width
     ``APPNP(K, alpha)`` and others like it      the rows that ``forward`` returns
     ==========================================  =======================================
 
     Which layers' outputs are the model's answer is found at the first call of each kind
-    (method, words and switches among its inputs) by one run without treatments. A skip
-    that finds no earlier states when the model runs says so once, in a warning and in
-    the table.
+    (method, words and switches among its inputs) by one run without treatments. Where
+    the stream starts and how deep a layer lies the calls tell, whatever the order of
+    definition; until the first call the table names what depends on it. A skip that
+    finds no earlier states, but at the layer that runs first, says so once, in a
+    warning and in the table.
 
     The traps. A model's own skips stay, so that a residual beside them counts twice.
     Layers must be called inside the model: a part of it that is called from outside,
