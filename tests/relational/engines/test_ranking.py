@@ -5,11 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.relational.engines import shop
+from tests.relational.engines import market, shop
 
 from benthic.errors import InputError
 from benthic.relational.database import Database
-from benthic.relational.engines import Options, RankingEngine, Target, load_engine
+from benthic.relational.engines import (
+    Options,
+    RankingEngine,
+    Target,
+    load_engine,
+    ranking,
+)
 from benthic.relational.engines.candidates import Candidates
 from benthic.relational.evaluation import baseline_predictions, score
 from benthic.relational.judging import judge
@@ -267,3 +273,63 @@ def test_rows_with_the_time_of_a_row_they_point_at_are_ranked(tables, modifier):
         found = judge(make_task(db, query), Options(num_models=1), num_resamples=2)
     best = found.metrics[found.main_metric].value
     assert best > found.baselines["popularity"][found.main_metric]
+
+
+ONCE = (
+    "PREDICT LIST_DISTINCT(sales.lot_id, 0, 20, days) RANK TOP 5 "
+    "FOR EACH buyers.buyer_id"
+)
+
+
+def test_lots_that_are_sold_once_are_ranked_by_what_they_share(tmp_path):
+    with market.database(market.frames()) as db:
+        task = make_task(db, ONCE)
+        found = judge(task, Options(num_models=1), num_resamples=2)
+        train, validation, test = task.train(), task.validation(), task.test()
+        engine = RankingEngine(db, Target.of(task), Options(num_models=1))
+        report = engine.fit(train, validation)
+        said = engine.predict(test)
+        engine.save(tmp_path / "model")
+        again = load_engine(tmp_path / "model", db).predict(test)
+    assert found.baselines["past_visit_then_popularity"]["map"] < 0.01
+    assert found.metrics["map"].value > 0.05
+    assert report.chosen["candidate_recall"] > 0.5
+    assert any("had been met before" in note for note in report.notes)
+    pd.testing.assert_frame_equal(again, said, check_exact=True)
+
+
+def test_lists_of_few_seeds_at_a_time_are_the_lists_of_all(monkeypatch):
+    with market.database(market.frames()) as db:
+        task = make_task(db, ONCE)
+        engine = RankingEngine(db, Target.of(task), Options(num_models=1))
+        engine.fit(task.train(), task.validation())
+        whole = engine.predict(task.test())
+        monkeypatch.setattr(ranking, "_MOST_SCORED", 3 * engine._most)
+        parts = engine.predict(task.test())
+    pd.testing.assert_frame_equal(parts, whole, check_exact=True)
+
+
+@pytest.mark.parametrize("task_type", ["ranking", "multilabel"])
+def test_where_nothing_could_be_learned_what_was_met_comes_first(
+    db, parts, tables, task_type, tmp_path
+):
+    train, validation, test = parts
+    never = [part.assign(label=[[-1]] * len(part)) for part in (train, validation)]
+    engine = RankingEngine(db, target(task_type), FAST)
+    report = engine.fit(*never)
+    assert any("nothing was learned" in note for note in report.notes)
+    assert report.chosen["candidate_recall"] == 0
+    said = engine.predict(test)
+    orders = tables["orders"]
+    for entity, time, first in zip(
+        test.entity, test.anchor_time, said.prediction.str[0], strict=True
+    ):
+        past = orders[(orders.customer_id == entity) & (orders.placed_at <= time)]
+        own = past.product_id.value_counts()
+        if len(own) and own.iloc[0] > own.iloc[1:].max() + 5:
+            assert first == own.index[0]
+    assert engine.importance().share.sum() == 0
+    assert list(engine.reasons(test.iloc[[5]]).outcomes) == said.prediction.iloc[5][:3]
+    engine.save(tmp_path / "model")
+    again = load_engine(tmp_path / "model", db).predict(test)
+    pd.testing.assert_frame_equal(again, said, check_exact=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -41,6 +41,15 @@ class Meetings:
         stop = int(np.searchsorted(self.time, moment, side="right"))
         start = int(np.searchsorted(self.time, moment - window, side="right"))
         return slice(start, max(start, stop))
+
+    def by(self, code: np.ndarray, size: int) -> Meetings:
+        """The same visits, told apart by less than what was visited.
+
+        Args:
+            code: What to count each value as `[V]`.
+            size: How many of those there are.
+        """
+        return replace(self, value=code[self.value], shape=(self.shape[0], size))
 
 
 @dataclass(frozen=True)

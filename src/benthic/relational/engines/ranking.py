@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -41,16 +41,32 @@ from benthic.relational.progress import silent
 
 _MOST_VALUES = 1_000
 _LEAST_CANDIDATES = 40
+_LEAST_RECALL = 0.5
+"""Of what visits hold: below, all that exists may come next."""
+
+_MOST_PAIRS = 200_000
+"""Learned from, where all that exists may come next."""
+
+_MOST_SCORED = 2_000_000
+"""Pairs in memory while lists are made."""
+
 _EXPLAINED = 3
+
+
+def _recall(rows: Rows, examples: pd.DataFrame) -> float:
+    """Share of what was to find that is among the candidates."""
+    wanted = examples["label"].map(lambda values: len(set(values))).sum()
+    return float(rows.y.sum() / max(1, wanted))
 
 
 class RankingEngine:
     """What will this entity meet next?  The k likeliest values, in order.
 
     Candidates are what the entity met before, what those met who met the same, and
-    what is popular; LightGBM orders them by counts, recency and popularity in windows
-    as long as the horizon, and multiples of it. Whether as a ranker (lambdarank) or as
-    a classifier of pairs is chosen on validation by MAP@k.
+    what is popular; where these hold less than half of what was to find, whatever
+    exists, as far as memory allows. LightGBM orders them by counts, recency and
+    popularity in windows as long as the horizon, and multiples of it. Whether as a
+    ranker (lambdarank) or as a classifier of pairs is chosen on validation by MAP@k.
 
     Args:
         db: The database.
@@ -79,6 +95,8 @@ class RankingEngine:
         self._k = target.k or 10
         self._is_set = str(target.task_type) == "multilabel"
         self._candidates: Candidates | None = None
+        self._most = max(_LEAST_CANDIDATES, 3 * self._k)
+        self._wide = False
         self._boosters: list[lightgbm.Booster] = []
         self._calibration = Calibration()
 
@@ -95,14 +113,12 @@ class RankingEngine:
         started = time.perf_counter()
         check_examples(train, validation, str(self.target.task_type))
         lags = lags_of(validation)
-        rows, _ = self._rows(self._shown(train, lags))
+        shown = self._shown(train, lags)
         judged, pairs = self._rows(validation.reset_index(drop=True))
-        if not rows.y.any() or not judged.y.any():
-            raise InputError(
-                "query",
-                "no label among the candidates that visits give",
-                "rank values that entities meet again, or that many meet",
-            )
+        if _recall(judged, validation) < _LEAST_RECALL:
+            self._widen(len(shown))
+            judged, pairs = self._rows(validation.reset_index(drop=True))
+        rows, _ = self._rows(shown)
         labels = validation["label"].to_list()
 
         def worth(scores: np.ndarray) -> float:
@@ -119,19 +135,19 @@ class RankingEngine:
             both = both.drop(columns="cut_time", errors="ignore")
             rows, _ = self._rows(self._shown(both, lags))
         self._boosters = fitting.models(rows, best)
-        wanted = validation["label"].map(lambda values: len(set(values))).sum()
-        recall = float(judged.y.sum() / max(1, wanted))
-        self.report = self._reported(best, recall, rows.x.shape[1], started)
+        recall = _recall(judged, validation)
+        self.report = self._reported(best, rows, recall, started)
         return self.report
 
     def _reported(
-        self, best: RankerTrial, recall: float, num_features: int, started: float
+        self, best: RankerTrial, rows: Rows, recall: float, started: float
     ) -> FitReport:
+        learned = bool(rows.y.any())
         chosen = {
             "objective": best.trees.objective,
             "num_leaves": best.trees.num_leaves,
             "rounds": best.rounds,
-            "num_features": num_features,
+            "num_features": rows.x.shape[1],
             "candidate_recall": recall,
         }
         return FitReport(
@@ -141,8 +157,24 @@ class RankingEngine:
             "map",
             best.value,
             chosen,
-            (f"candidates hold {recall:.1%} of what was to find",),
+            (
+                *self._notes(learned),
+                f"candidates hold {recall:.1%} of what was to find",
+            ),
         )
+
+    def _notes(self, learned: bool) -> Iterator[str]:
+        if self._wide:
+            yield (
+                f"less than half of what was to find had been met before: up to "
+                f"{self._most:,} values of {self.target.value_table} that exist are "
+                "candidates of each entity"
+            )
+        if not learned:
+            yield (
+                "nothing was learned, for no candidate came true in training: what was "
+                "met stands first, then what is popular, then what is new"
+            )
 
     def _shown(self, examples: pd.DataFrame, lags: np.ndarray) -> pd.DataFrame:
         plain = examples.reset_index(drop=True)
@@ -158,9 +190,15 @@ class RankingEngine:
                 self.db,
                 self.target,
                 strict=self.options.strict,
-                most=max(_LEAST_CANDIDATES, 3 * self._k),
+                most=self._most,
+                wide=self._wide,
             )
         return self._candidates
+
+    def _widen(self, num_seeds: int) -> None:
+        """From now on all that exists may come next, as far as memory allows."""
+        self._wide, self._candidates = True, None
+        self._most = max(self._most, _MOST_PAIRS // num_seeds)
 
     def _rows(self, examples: pd.DataFrame) -> tuple[Rows, Pairs]:
         made = self._made()
@@ -179,7 +217,7 @@ class RankingEngine:
     ) -> tuple[list[list[Any]], list[list[float]]]:
         """The k best values of each seed and their scores."""
         names = self._made().values
-        order = np.lexsort((pairs.value, -scores, pairs.seed))
+        order = self._order(pairs, scores)
         ends = np.searchsorted(pairs.seed[order], np.arange(num_seeds + 1))
         lists, points = [], []
         for start, stop in pairwise(ends.tolist()):
@@ -187,6 +225,11 @@ class RankingEngine:
             lists.append(names[pairs.value[best]].tolist())
             points.append(scores[best].tolist())
         return lists, points
+
+    def _order(self, pairs: Pairs, scores: np.ndarray) -> np.ndarray:
+        # Of all that exists, trees cannot tell many apart.
+        ties = -pairs.priority if self._wide else pairs.value
+        return np.lexsort((pairs.value, ties, -scores, pairs.seed))
 
     def predict(
         self, seeds: pd.DataFrame, *, cohort: pd.DataFrame | None = None
@@ -201,12 +244,19 @@ class RankingEngine:
         started = time.perf_counter()
         if seeds.empty:
             return pd.DataFrame({"prediction": [], "scores": []}, index=seeds.index)
+        known = self._made().known_by(seeds)
+        size = max(1, _MOST_SCORED // self._most)
+        parts = [seeds.iloc[i : i + size] for i in range(0, len(seeds), size)]
+        found = pd.concat([self._predicted(part, known) for part in parts])
+        self.predict_seconds = time.perf_counter() - started
+        return found
+
+    def _predicted(self, seeds: pd.DataFrame, known: np.ndarray) -> pd.DataFrame:
         pairs, scores = self._scored(seeds)
         lists, points = self._lists(pairs, scores, len(seeds))
         found = pd.DataFrame({"prediction": lists, "scores": points}, index=seeds.index)
-        if self._is_set:
-            found = found.join(self._table(pairs, scores, seeds))
-        self.predict_seconds = time.perf_counter() - started
+        if self._is_set and known.sum() <= _MOST_VALUES:
+            found = found.join(self._table(pairs, scores, seeds.index, known))
         return found
 
     def _scored(self, seeds: pd.DataFrame) -> tuple[Pairs, np.ndarray]:
@@ -231,7 +281,7 @@ class RankingEngine:
         """
         del cohort
         pairs, scores = self._scored(seeds)
-        first = np.lexsort((pairs.value, -scores))[: min(self._k, _EXPLAINED)]
+        first = self._order(pairs, scores)[: min(self._k, _EXPLAINED)]
         made = self._made()
         values = made.values[pairs.value[first]].tolist()
         if not values:
@@ -261,17 +311,13 @@ class RankingEngine:
         return frame.sort_values("share", ascending=False, ignore_index=True)
 
     def _table(
-        self, pairs: Pairs, scores: np.ndarray, seeds: pd.DataFrame
+        self, pairs: Pairs, scores: np.ndarray, index: pd.Index, known: np.ndarray
     ) -> pd.DataFrame:
-        """A column for each value that anybody had met by then."""
-        made = self._made()
-        known = made.met_by(seeds)
-        if known.sum() > _MOST_VALUES:
-            return pd.DataFrame(index=seeds.index)
-        table = np.zeros((len(seeds), int(known.sum())))
+        """A column for each value that could have been a candidate by then."""
+        table = np.zeros((len(index), int(known.sum())))
         table[pairs.seed, np.cumsum(known)[pairs.value] - 1] = scores
-        names = [f"probability_{value}" for value in made.values[known]]
-        return pd.DataFrame(table, columns=names, index=seeds.index)
+        names = [f"probability_{value}" for value in self._made().values[known]]
+        return pd.DataFrame(table, columns=names, index=index)
 
     def announce(self, seeds: pd.DataFrame) -> None:
         """Nothing: each part's pairs are looked up by themselves.
@@ -301,6 +347,7 @@ class RankingEngine:
             **facts_of("ranking", self.target, self.options, self.report),
             "boosters": len(self._boosters),
             "calibration": [calibration.kind, calibration.x, calibration.y],
+            "candidates": {"most": self._most, "wide": self._wide},
         }
         with whole_folder(folder) as place:
             write_facts(place, facts)
@@ -325,6 +372,8 @@ class RankingEngine:
             )
             for i in range(facts["boosters"])
         ]
+        among = facts["candidates"]
+        engine._most, engine._wide = among["most"], among["wide"]
         kind, x, y = facts["calibration"]
         engine._calibration = Calibration(kind, tuple(x), tuple(y))
         engine.report = report_of(facts)
