@@ -3,9 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from benthic.relational.database import Database
 from benthic.relational.engines import Options
+from benthic.relational.engines.number_model import keeping_sum, raised
 from benthic.relational.predictor import Predictor
 
 SPEND = "PREDICT SUM(orders.total, 0, 7, days) FOR EACH customers.customer_id"
@@ -45,6 +49,7 @@ def test_what_was_never_negative_is_not_predicted_to_be(rare):
         found = Predictor(db, Options(num_models=1)).predict(SPEND)
     ends = found[["prediction", "mean", "lower", "upper"]]
     assert (ends >= 0).all(axis=None)
+    assert (found["mean"] >= found["prediction"] / 2).all()
     assert (found["lower"] <= found["prediction"]).all()
     assert (found["prediction"] <= found["upper"]).all()
 
@@ -63,3 +68,32 @@ def test_a_saved_model_says_the_same(rare, tmp_path):
         p.save(tmp_path / "model")
         again = Predictor.load(tmp_path / "model", db).predict(SPEND)
     pd.testing.assert_frame_equal(said, again)
+
+
+AMOUNTS = arrays(
+    np.float64, 12, elements=st.floats(-50, 1000).map(lambda y: round(y, 3))
+)
+
+
+@given(mean=AMOUNTS, median=AMOUNTS)
+def test_raised_means_are_no_less_than_half_the_median_and_keep_their_sum(mean, median):
+    median = np.maximum(median, 0)
+    scale = keeping_sum(mean, median)
+    said = raised(mean, median, scale)
+    assert (said >= median / 2).all()
+    assert (said >= 0).all()
+    assert 0 <= scale <= 1
+    if median.sum() / 2 < mean.sum():
+        assert said.sum() == pytest.approx(mean.sum(), abs=1e-6)
+    above = mean * scale > median / 2
+    assert np.allclose(said[above], scale * mean[above])
+
+
+@given(mean=AMOUNTS, factor=st.sampled_from([0.001, 7.0, 1e6]))
+def test_the_unit_of_a_number_does_not_matter(mean, factor):
+    median = np.abs(mean[::-1]) / 3
+    one = raised(mean, median, keeping_sum(mean, median))
+    mean, median = factor * mean, factor * median
+    other = raised(mean, median, keeping_sum(mean, median))
+    if abs(mean.sum() - median.sum() / 2) > 1e-3 * factor:  # not at the edge
+        assert np.allclose(other, factor * one, atol=1e-6 * factor)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 
 from benthic.relational.engines.binned_material import BinnedMaterial
 from benthic.relational.engines.ensemble import Blend, Ensemble, fit_ensemble
@@ -33,11 +34,13 @@ class NumberModel:
         mean: Trees of the squared error.
         interval: Where the number is nine times in ten.
         is_never_negative: Whether no label was below 0: then no answer is.
+        scale: Of the mean of what is never negative: see :func:`raised`.
     """
 
     mean: Ensemble
     interval: IntervalModel
     is_never_negative: bool
+    scale: float
 
     def __call__(self, x: np.ndarray, median: np.ndarray) -> pd.DataFrame:
         """``prediction``, ``mean``, ``lower`` and ``upper``.
@@ -47,15 +50,12 @@ class NumberModel:
             median: The predictions.
         """
         lower, upper = self.interval(x, median)
-        frame = pd.DataFrame(
-            {
-                "prediction": median,
-                "mean": self.mean(x),
-                "lower": lower,
-                "upper": upper,
-            }
-        )
-        return frame.clip(lower=0.0) if self.is_never_negative else frame
+        mean = self.mean(x)
+        if self.is_never_negative:
+            median, lower, upper = (np.maximum(y, 0) for y in (median, lower, upper))
+            mean = raised(mean, median, self.scale)
+        facts = {"prediction": median, "mean": mean, "lower": lower, "upper": upper}
+        return pd.DataFrame(facts)
 
     def save(self, folder: Path) -> None:
         """Writes trees as LightGBM text into a folder.
@@ -71,6 +71,7 @@ class NumberModel:
         return {
             "interval": self.interval.to_json(),
             "is_never_negative": self.is_never_negative,
+            "scale": self.scale,
         }
 
     @classmethod
@@ -85,7 +86,50 @@ class NumberModel:
             Ensemble.load(folder, _NAME),
             IntervalModel.load(folder, facts["interval"]),
             facts["is_never_negative"],
+            facts["scale"],
         )
+
+
+def raised(mean: np.ndarray, median: np.ndarray, scale: float) -> np.ndarray:
+    """The mean of what is never negative: at least half the median.
+
+    Half of what happens is at least the median m and the rest at least 0, so that the
+    mean is at least m / 2 (Markov's inequality): max(scale · mean, m / 2).
+
+    Args:
+        mean: What squared-error trees say, which may fall short.
+        median: Not negative.
+        scale: Takes back what raising adds to the sum.
+
+    Example:
+        >>> raised(np.array([-1.0, 4.0]), np.array([2.0, 2.0]), 0.5)
+        array([1., 2.])
+    """
+    return np.asarray(np.maximum(scale * mean, median / 2))
+
+
+def keeping_sum(mean: np.ndarray, median: np.ndarray) -> float:
+    """The scale with which raised means add up to what the means did; 1 without one.
+
+    Args:
+        mean: What squared-error trees say.
+        median: Not negative.
+
+    Example:
+        >>> mean, median = np.array([-1.0, 4.0]), np.array([1.0, 2.0])
+        >>> keeping_sum(mean, median)
+        0.625
+        >>> float(raised(mean, median, 0.625).sum())
+        3.0
+    """
+    total = mean.sum()
+    if raised(mean, median, 0.0).sum() >= total:
+        return 1.0
+    if raised(mean, median, 1.0).sum() <= total:
+        return 1.0
+    return float(
+        brentq(lambda scale: raised(mean, median, scale).sum() - total, 0.0, 1.0)
+    )
 
 
 @dataclass(frozen=True)
@@ -96,11 +140,13 @@ class NumberTrial:
         mean: How trees of the squared error went.
         interval: Corrected on validation.
         is_never_negative: Whether no label was below 0.
+        scale: With which means at least half their medians keep their sum.
     """
 
     mean: Trial
     interval: IntervalModel
     is_never_negative: bool
+    scale: float
 
     def fit(
         self,
@@ -129,7 +175,7 @@ class NumberTrial:
             finished=finished,
             progress=silent,
         )
-        return NumberModel(mean, self.interval, self.is_never_negative)
+        return NumberModel(mean, self.interval, self.is_never_negative, self.scale)
 
 
 def try_number(
@@ -163,4 +209,5 @@ def try_number(
     )
     interval = fit_interval(binned, best, groups, seed=seed, num_threads=num_threads)
     least = min(material.y.min(), material.y_validation.min())
-    return NumberTrial(mean, interval, bool(least >= 0))
+    scale = keeping_sum(mean.score, np.maximum(best.score, 0))
+    return NumberTrial(mean, interval, bool(least >= 0), scale)
