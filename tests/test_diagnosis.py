@@ -28,8 +28,10 @@ from torch_geometric.nn import (
 from benthic.checks.finding import Outcome
 from benthic.diagnosis import _check_inputs, _findings, diagnose
 from benthic.errors import InputError, ModelError
+from benthic.nn import DeepGNN
 from benthic.report import from_json, to_text
 from benthic.training import train
+from benthic.transforms import BORF, EGP, GDC, SDRF, FoSR, TwoHop, VirtualNode
 
 DATA = blocks(per_class=30)
 EDGES = DATA.edge_index
@@ -122,6 +124,16 @@ def test_whatever_the_data_come_in_a_healthy_model_is_healthy(healthy, data):
     assert diagnosis.verdict == "healthy"
     assert diagnosis.layers[0].norm > 0
     json.loads(diagnosis.to_json())
+
+
+REWIRINGS = [SDRF(2), BORF(1), FoSR(2), EGP(), EGP(merged=True), GDC(), VirtualNode()]
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")
+@pytest.mark.parametrize("rewiring", [*REWIRINGS, TwoHop()], ids=str)
+def test_a_stack_is_read_on_a_graph_that_was_rewired(rewiring):
+    model = seeded(0, DeepGNN, GCNConv, 8, 16, 3, 2)
+    assert diagnose(model, rewiring(DATA), influence=False).layers
 
 
 def test_without_labels_the_summary_says_what_is_not_known(healthy):

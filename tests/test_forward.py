@@ -128,6 +128,30 @@ def test_optional_inputs_arrive_when_the_graph_has_them(graph):
     assert model.given["batch"] is None
 
 
+def test_what_a_model_says_it_does_not_support_is_left_out(graph):
+    class Unweighted(WithOptions):
+        supports_edge_weight = False
+
+    model = Unweighted()
+    graph.edge_weight = torch.ones(3)
+    call_model(model, graph)
+    assert model.given["edge_weight"] is None
+    assert model.given["x"] is graph.x
+
+
+def test_what_a_model_requires_it_is_given_whatever_it_says(graph):
+    class Contrary(Recorder):
+        supports_edge_weight = False
+
+        def forward(self, x, edge_index, edge_weight):
+            return self.see(x=x, edge_index=edge_index, edge_weight=edge_weight)
+
+    model = Contrary()
+    graph.edge_weight = torch.ones(3)
+    call_model(model, graph)
+    assert model.given["edge_weight"] is graph.edge_weight
+
+
 @pytest.mark.parametrize("model", [WithOptions(), AllOptional()])
 def test_labels_and_strangers_never_reach_an_optional_argument(graph, model):
     graph.z = torch.ones(3)

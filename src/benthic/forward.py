@@ -60,9 +60,12 @@ def call_model(model: nn.Module, data: Any) -> Any:
     (``x``, ``edge_index``, ``x_dict``, …); a model with one argument of another
     name, such as ``data``, gets a shallow copy of the whole batch. Optional
     arguments receive ``x``, ``edge_index``, ``edge_weight``, ``edge_attr``,
-    ``edge_type``, ``batch`` and ``pos`` where the batch has them. A wrapper that only
-    forwards ``*args`` (``torch.compile``, ``DataParallel``) is asked for the names of
-    what it wraps. Anything else is handed over as it is.
+    ``edge_type``, ``batch`` and ``pos`` where the batch has them, but for a model that
+    says ``supports_edge_weight = False`` or the like, as PyG's basic models and
+    :class:`~benthic.nn.deep_gnn.DeepGNN` do where no layer looks at it: a graph may
+    carry more than a model takes, as after a rewiring. A wrapper that only forwards
+    ``*args`` (``torch.compile``, ``DataParallel``) is asked for the names of what it
+    wraps. Anything else is handed over as it is.
 
     Args:
         model: Any module.
@@ -139,9 +142,13 @@ def _parameters(model: nn.Module) -> list[inspect.Parameter]:
     parameters = inspect.signature(model.forward).parameters.values()
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if named:
-        return named
+        return [p for p in named if p.default is p.empty or _supports(model, p.name)]
     children = list(model.children())
     return _parameters(children[0]) if len(children) == 1 else _positional(["x"])
+
+
+def _supports(model: nn.Module, name: str) -> bool:
+    return bool(getattr(model, f"supports_{name.removesuffix('_dict')}", True))
 
 
 def _positional(names: Iterable[str]) -> list[inspect.Parameter]:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch_geometric.data import Data
 from torch_geometric.nn import (
     APPNP,
     FAConv,
@@ -31,6 +32,7 @@ from torch_geometric.nn import (
 from torch_geometric.utils import to_undirected
 
 from benthic.errors import InputError
+from benthic.forward import call_model
 from benthic.nn import (
     AntiSymmetric,
     BatchNorm,
@@ -445,6 +447,24 @@ def test_inputs_of_edges_that_do_not_fit_the_layer_are_refused(conv, inputs, mes
     given = {"edge_weight": ATTRIBUTES[:, 0], "edge_attr": ATTRIBUTES}
     with pytest.raises(InputError, match=message):
         deep(2, conv)(X, EDGES, **({inputs: given[inputs]} if inputs else {}))
+
+
+@pytest.mark.parametrize("name", ["edge_weight", "edge_attr", "edge_type"])
+def test_what_a_graph_merely_carries_reaches_the_layers_that_take_it(name):
+    graph = Data(x=X, edge_index=EDGES, **{name: torch.ones(EDGES.size(1)).long()})
+    model = deep(2, SAGEConv).eval()
+    assert torch.equal(call_model(model, graph), model(X, EDGES))
+    with pytest.raises(InputError, match=f"{name}: found values for SAGEConv"):
+        model(X, EDGES, **{name: graph[name]})  # by hand, it was meant
+
+
+def test_weights_reach_the_propagation_where_the_layers_take_none():
+    weight = ATTRIBUTES[:, 0].abs()
+    model = deep(2, SAGEConv, propagation=APPNP(2, 0.1)).eval()
+    graph = Data(x=X, edge_index=EDGES, edge_weight=weight)
+    out = model(X, EDGES, weight)
+    assert not torch.allclose(out, model(X, EDGES))
+    assert torch.equal(call_model(model, graph), out)
 
 
 def test_an_error_of_the_layer_s_own_stays_what_it_is():

@@ -13,6 +13,7 @@ from benthic.nn.forward_inputs import (
     convolve,
     parameter_names,
     refuse_untaken,
+    some_takes,
     taken,
 )
 
@@ -39,6 +40,13 @@ def test_a_module_takes_what_it_names(conv, expected):
 def test_names_are_those_of_the_class_that_was_accelerated():
     conv = accelerate(GCN2Conv(2, 0.1))
     assert parameter_names(type(conv)) == ("x", "x_0", "edge_index", "edge_weight")
+
+
+def test_one_layer_that_asks_for_an_input_is_enough():
+    layers = [SAGEConv(2, 2), GCNConv(2, 2)]
+    assert some_takes(layers, "edge_weight")
+    assert not some_takes(layers, "edge_attr")
+    assert not some_takes([], "edge_weight")
 
 
 def test_what_one_of_the_layers_takes_is_not_refused():

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch_geometric.data import Data
 from torch_geometric.nn import APPNP, GCN, GCNConv, GINConv
 
 from benthic.errors import InputError
+from benthic.forward import call_model
 from benthic.nn import DeepGCN, DropNode, GraphTransformer
 from benthic.nn.deep_gnn import DeepGNN
 from benthic.nn.residual import InitialResidual
 from benthic.treatment.named import build_treated, canonical
-from benthic.treatment.spelling import names
+from benthic.treatment.rewiring import rewired
+from benthic.treatment.spelling import NONE, REWIRING, Part, names
 
 EDGES = torch.tensor([[0, 1, 2, 3, 4, 0], [1, 2, 3, 4, 0, 2]])
 
@@ -18,6 +21,7 @@ def build(treatments, conv="gcn", num_layers=3, seed=0):
     return build_treated(conv, treatments, 6, 8, 2, num_layers, 0.5, seed)
 
 
+REWIRINGS = [n for n in names() if n != NONE and Part(n).place == REWIRING]
 NEEDED = {"appnp": "(K=2, alpha=0.1)", "generalized_page_rank": "(K=2)"}
 
 
@@ -31,6 +35,22 @@ def test_every_name_makes_a_network_that_trains(name, conv):
     model = build(name + NEEDED.get(name, ""), conv)
     output = model(torch.randn(5, 6), EDGES)
     assert output.shape == (5, 2)
+    output.square().sum().backward()
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")
+@pytest.mark.parametrize("conv", ["gcn", "sage", "gat", "gin"])
+@pytest.mark.parametrize("name", REWIRINGS)
+def test_every_rewiring_goes_with_parts_of_the_network(name, conv):
+    treatment = f"{name}+residual+layer_norm"
+    around = torch.arange(12)
+    one_way = torch.stack([around, around.roll(1)])
+    ring = Data(
+        x=torch.rand(12, 6), edge_index=torch.cat([one_way, one_way.flip(0)], 1)
+    )
+    graph = rewired(treatment, ring)
+    output = call_model(build(treatment, conv), graph)
+    assert output.shape == (graph.num_nodes, 2)
     output.square().sum().backward()
 
 

@@ -9,14 +9,16 @@ import pytest
 import torch
 from tests.treatment.planted import communities, two_relations
 from torch import nn
-from torch_geometric.nn import GCN, GraphSAGE, to_hetero
+from torch_geometric.nn import GCN, GCNConv, GraphSAGE, to_hetero
 
 from benthic.errors import InputError
+from benthic.nn.deep_gnn import DeepGNN
 from benthic.nn.drop import DropEdge
 from benthic.nn.norm import LayerNorm
 from benthic.nn.residual import Residual
 from benthic.supervision import accuracy, roc_auc
 from benthic.training import Protocol, train
+from benthic.transforms import FoSR
 from benthic.treatment import Norm, prescription, treat
 from benthic.treatment.choosing import LEAVE_ALONE, UNKNOWN
 from benthic.treatment.prescription import prescribe
@@ -286,6 +288,13 @@ def test_a_model_that_must_be_called_in_its_own_way_is_prescribed_for():
 
 
 @pytest.mark.usefixtures("few")
+@pytest.mark.usefixtures("few")
+def test_a_stack_on_a_rewired_graph_is_prescribed_for():
+    rx = prescribe(DeepGNN(GCNConv, 6, 8, 3, 2), FoSR(2)(communities()), **QUICK)
+
+    assert [row.outcome for row in rx.table if row.mean is None] == []
+
+
 def test_the_diagnosis_reads_the_layers_that_are_named():
     rx = prescribe(deep(), communities(), layers=["convs.1", "convs.3"], **QUICK)
 

@@ -18,7 +18,7 @@ from benthic.errors import InputError
 from benthic.nn.acceleration import accelerate
 from benthic.nn.drop import DropMessage, DropNode, EdgeDrop
 from benthic.nn.dropout import FastDropout, relu_dropout
-from benthic.nn.forward_inputs import convolve, refuse_untaken, taken
+from benthic.nn.forward_inputs import convolve, refuse_untaken, some_takes, taken
 from benthic.nn.freed_memory import return_freed_memory
 from benthic.nn.identity_map import IdentityMap
 from benthic.nn.norm import make_norm
@@ -162,7 +162,7 @@ class DeepGNN(nn.Module):
             "edge_type": edge_type,
         }
         edges = {name: value for name, value in inputs.items() if value is not None}
-        refuse_untaken(self.convs, edges)
+        refuse_untaken(self._layers, edges)
         if self.edge_drops and edge_index.layout != torch.strided:
             found = f"a sparse adjacency beside {self.edge_drops[0]}"
             raise InputError("edge_index", found, "give edges, [2, E]")
@@ -194,9 +194,28 @@ class DeepGNN(nn.Module):
         x = self._last_state(states, batch)
         x = self.lin_out(self.dropout(x))
         if self.propagation is not None:
-            weights = [edges["edge_weight"]] if "edge_weight" in edges else []
-            x = self.propagation(x, edge_index, *weights)
+            x = self.propagation(x, edge_index, **taken(self.propagation, edges))
         return x
+
+    @property
+    def supports_edge_weight(self) -> bool:
+        """Whether some layer looks at weights of edges."""
+        return some_takes(self._layers, "edge_weight")
+
+    @property
+    def supports_edge_attr(self) -> bool:
+        """Whether some layer looks at features of edges."""
+        return some_takes(self._layers, "edge_attr")
+
+    @property
+    def supports_edge_type(self) -> bool:
+        """Whether some layer looks at relations of edges."""
+        return some_takes(self._layers, "edge_type")
+
+    @property
+    def _layers(self) -> list[nn.Module]:
+        layers = (*self.convs, self.propagation)
+        return [layer for layer in layers if layer is not None]
 
     def _contexts(self) -> tuple[Any, Any]:
         """Of a segment's first pass, and of the pass that computes it again."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from benthic.errors import InputError
 
-__all__ = ["convolve", "parameter_names", "refuse_untaken", "taken"]
+__all__ = ["convolve", "parameter_names", "refuse_untaken", "some_takes", "taken"]
 
 _EDGE_INPUTS = ("edge_weight", "edge_attr", "edge_type")
 
@@ -49,11 +49,26 @@ def taken(module: nn.Module, offered: Mapping[str, Any]) -> dict[str, Any]:
     return {name: v for name, v in given.items() if _takes(type(module), name)}
 
 
-def refuse_untaken(convs: Iterable[nn.Module], given: Iterable[str]) -> None:
+def some_takes(modules: Iterable[nn.Module], name: str) -> bool:
+    """Whether the ``forward`` of at least one module asks for an input.
+
+    Args:
+        modules: Any modules.
+        name: Of the input.
+
+    Example:
+        >>> from torch_geometric.nn import GCNConv, SAGEConv
+        >>> some_takes([SAGEConv(1, 1), GCNConv(1, 1)], "edge_weight")
+        True
+    """
+    return any(_takes(type(module), name) for module in modules)
+
+
+def refuse_untaken(layers: Sequence[nn.Module], given: Iterable[str]) -> None:
     """Refuses inputs of edges that no layer looks at.
 
     Args:
-        convs: The layers.
+        layers: All that there are.
         given: Names of the inputs.
 
     Raises:
@@ -67,12 +82,11 @@ def refuse_untaken(convs: Iterable[nn.Module], given: Iterable[str]) -> None:
         benthic.errors.InputError: edge_weight: found values for SAGEConv, which \
 takes none; leave them out, or take a layer that does, such as GCNConv
     """
-    kinds = list(dict.fromkeys(type(conv) for conv in convs))
     for name in given:
-        if kinds and not any(_takes(kind, name) for kind in kinds):
+        if layers and not some_takes(layers, name):
             raise InputError(
                 name,
-                f"values for {_plain_name(kinds[0])}, which takes none",
+                f"values for {_plain_name(type(layers[0]))}, which takes none",
                 "leave them out, or take a layer that does, such as "
                 f"{'GCNConv' if name == 'edge_weight' else 'GATv2Conv'}",
             )
