@@ -150,6 +150,26 @@ def test_gating_reads_a_sparse_graph_as_the_layers_do(layout):
     torch.testing.assert_close(GradientGating()(h, [x], adjacency), expected)
 
 
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+def test_gates_on_a_sparse_graph_are_trained_through(layout):
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    edge_index = torch.tensor([[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]])
+    adjacency = torch.sparse_coo_tensor(
+        edge_index.flip(0), torch.ones(6), (4, 4), check_invariants=True
+    ).coalesce()
+    if layout is torch.sparse_csr:
+        adjacency = adjacency.to_sparse_csr()
+
+    def slope(graph):
+        first = x.clone().requires_grad_()
+        states = [first]
+        for _ in range(3):  # each looks at the graph anew
+            states.append(GradientGating()(torch.sin(states[-1]), states, graph))
+        return torch.autograd.grad(states[-1].square().sum(), first)[0]
+
+    torch.testing.assert_close(slope(adjacency), slope(edge_index))
+
+
 def test_gating_asks_for_the_graph():
     with pytest.raises(ValueError, match="give edge_index"):
         GradientGating()(torch.ones(2, 3), [torch.ones(2, 3)])

@@ -208,7 +208,8 @@ class GradientGating(Skip):
         if edge_index is None:
             raise ValueError("GradientGating looks at the graph; give edge_index")
         if is_torch_sparse_tensor(edge_index):  # rows are targets
-            target, source = to_edge_index(edge_index)[0]
+            # Its own: PyG counts each look at the adjacency as a write to it.
+            target, source = to_edge_index(edge_index)[0].clone()
         else:
             source, target = edge_index
         change = (h[source] - h[target]).abs() ** self.p  # [E, C]
