@@ -375,6 +375,7 @@ def test_rows_come_from_whatever_the_model_returned():
     assert output_rows((None, rows, torch.zeros(1))) is rows
     assert output_rows([rows]) is rows
     assert output_rows({"user": (rows, 0.5)}, "user") is rows
+    assert torch.equal(output_rows(rows[:, 0]), rows[:, :1])  # a vector: one column
 
 
 def test_rows_of_a_type_that_the_model_does_not_predict_are_refused():

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from torch_geometric.data import Data, HeteroData
 
 from benthic.errors import InputError
-from benthic.supervision import Supervision, roc_auc
+from benthic.supervision import Supervision, class_logits, roc_auc
 
 
 def mask(*rows):
@@ -111,6 +111,21 @@ def test_one_column_is_a_binary_logit():
     expected = F.softplus(torch.tensor([-2.0, -3.0, 1.0])).mean()
     assert supervision.loss(logits) == pytest.approx(float(expected))
     assert supervision.correct(logits) == {"train": (2, 3)}
+
+
+def test_a_vector_is_a_binary_logit_of_each_node():
+    supervision = Supervision.of(Data(y=torch.tensor([0, 1, 1])))
+    logits = torch.tensor([-2.0, 3.0, -1.0])
+    assert supervision.loss(logits) == supervision.loss(logits[:, None])
+    assert supervision.correct(logits) == {"train": (2, 3)}
+    assert supervision.accuracy(logits)["train"] == pytest.approx(2 / 3)
+
+
+def test_the_chance_of_a_single_logit_is_its_sigmoid():
+    z = torch.randn(2, 5, 1)
+    torch.testing.assert_close(class_logits(z).softmax(-1)[..., 1:], z.sigmoid())
+    rows = torch.randn(5, 3)
+    assert class_logits(rows) is rows
 
 
 def test_a_loss_over_no_training_node_is_undefined():

@@ -170,7 +170,8 @@ def _lookup(data: Data | HeteroData, name: str) -> Any:
 def output_rows(output: Any, node_type: str | None = None) -> Tensor:
     """The tensor of predictions in whatever a model returned.
 
-    The first tensor of a tuple, and of a dictionary the entry of ``node_type``.
+    The first tensor of a tuple, and of a dictionary the entry of ``node_type``. A
+    vector is one column.
 
     Args:
         output: What ``forward`` returned.
@@ -199,4 +200,4 @@ def output_rows(output: Any, node_type: str | None = None) -> Tensor:
             f"an output of type {type(output).__name__}",
             "return a tensor, a tuple that holds one, or a dictionary of tensors",
         )
-    return output
+    return output.unsqueeze(-1) if output.dim() == 1 else output

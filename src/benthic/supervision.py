@@ -22,6 +22,20 @@ Measure = Callable[[Tensor, Tensor], float]
 """A score from logits ``[N, C]`` and classes ``[N]``; more is better."""
 
 
+def class_logits(rows: Tensor) -> Tensor:
+    """A column for each class: a single logit z stands for the two (0, z).
+
+    Args:
+        rows: Logits, ``[…, C]``.
+
+    Example:
+        >>> class_logits(torch.tensor([[2.0], [-1.0]]))
+        tensor([[ 0.,  2.],
+                [ 0., -1.]])
+    """
+    return F.pad(rows, (1, 0)) if rows.size(-1) == 1 else rows
+
+
 def accuracy(logits: Tensor, y: Tensor) -> float:
     """Share of right answers, 0 … 1; one column means a binary logit.
 
@@ -33,7 +47,7 @@ def accuracy(logits: Tensor, y: Tensor) -> float:
         >>> accuracy(torch.eye(3), torch.tensor([0, 1, 1]))
         0.6666666666666666
     """
-    return int((_guess(logits) == y).sum()) / len(y)
+    return int((class_logits(logits).argmax(-1) == y).sum()) / len(y)
 
 
 def roc_auc(logits: Tensor, y: Tensor) -> float:
@@ -56,21 +70,15 @@ def roc_auc(logits: Tensor, y: Tensor) -> float:
         raise InputError(
             "metric", f"ROC-AUC for {logits.size(-1)} classes", "take accuracy"
         )
-    margin = logits[:, -1] - (logits[:, 0] if logits.size(-1) == 2 else 0)
+    negative_logit, positive_logit = class_logits(logits).detach().unbind(-1)
     positive = (y == 1).cpu().numpy()
     num_positive, num_negative = positive.sum(), (~positive).sum()
     if not num_positive or not num_negative:
         return math.nan
     # Mann and Whitney's U: pairs in the right order, ties counted half.
-    ranks = rankdata(margin.detach().cpu().numpy())
+    ranks = rankdata((positive_logit - negative_logit).cpu().numpy())
     pairs = ranks[positive].sum() - num_positive * (num_positive + 1) / 2
     return float(pairs / (num_positive * num_negative))
-
-
-def _guess(logits: Tensor) -> Tensor:
-    if logits.size(-1) == 1:
-        return (logits.squeeze(-1) > 0).long()
-    return logits.argmax(-1)
 
 
 @dataclass(frozen=True)
@@ -143,11 +151,9 @@ class Supervision:
             output: What the model returned, with a row per node.
             label_smoothing: Share of each label spread over all classes.
         """
-        logits, y = self._training_rows(output)
-        if logits.size(-1) == 1:
-            target = y.float() * (1 - label_smoothing) + label_smoothing / 2
-            return F.binary_cross_entropy_with_logits(logits.squeeze(-1), target)
-        return F.cross_entropy(logits, y, label_smoothing=label_smoothing)
+        mask = self.masks["train"] if "train" in self.masks else self.y >= 0
+        logits = class_logits(output_rows(output, self.node_type)[mask])
+        return F.cross_entropy(logits, self.y[mask], label_smoothing=label_smoothing)
 
     def correct(self, output: Any) -> dict[str, tuple[int, int]]:
         """Counts of right answers and of nodes, split by split.
@@ -155,7 +161,8 @@ class Supervision:
         Args:
             output: What the model returned, with a row per node.
         """
-        right = _guess(output_rows(output, self.node_type)) == self.y
+        logits = class_logits(output_rows(output, self.node_type))
+        right = logits.argmax(-1) == self.y
         return {
             split: (int(right[mask].sum()), int(mask.sum()))
             for split, mask in self.masks.items()
@@ -183,10 +190,6 @@ class Supervision:
             output: What the model returned, with a row per node.
         """
         return self.measure(output, accuracy)
-
-    def _training_rows(self, output: Any) -> tuple[Tensor, Tensor]:
-        mask = self.masks["train"] if "train" in self.masks else self.y >= 0
-        return output_rows(output, self.node_type)[mask], self.y[mask]
 
 
 def _labelled_store(data: Any) -> tuple[Any, str | None]:

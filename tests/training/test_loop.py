@@ -15,6 +15,7 @@ from benthic.errors import InputError
 from benthic.nn import DeepGNN, InitialResidual
 from benthic.supervision import Supervision, roc_auc
 from benthic.training import Protocol, build, train, train_together
+from benthic.training.loop import _loss
 
 
 def by_hand(model, data, epochs, lr, weight_decay, seed):
@@ -297,3 +298,41 @@ def test_consistency_is_the_distance_from_the_sharpened_mean(data):
     sharp = sharp / sharp.sum()
     apart = (rows - sharp).square().sum(-1).mean()
     assert pulled - plain == pytest.approx(3 * float(apart) / 50, rel=1e-3)
+
+
+def test_consistency_pulls_the_passes_of_one_logit_as_those_of_two_classes(data):
+    data.y = data.y % 2
+    protocol = Protocol(samples=2, consistency=3.0)
+
+    def slope(as_rows):
+        generator = torch.Generator().manual_seed(0)
+        logit = torch.randn(2, len(data.y), generator=generator).requires_grad_()
+        passes = [as_rows(row) for row in logit]
+        losses = [
+            _loss(passes, Supervision.of(data), each, 50)
+            for each in (protocol, Protocol(samples=2))
+        ]
+        return torch.autograd.grad(losses[0] - losses[1], logit)[0]
+
+    two = slope(lambda z: torch.stack([torch.zeros_like(z), z], dim=-1))
+    assert (two.abs() > 1e-6).all()
+    torch.testing.assert_close(slope(lambda z: z[:, None]), two)
+    torch.testing.assert_close(slope(lambda z: z), two)
+
+
+@pytest.mark.parametrize("num_models", [1, 2])
+def test_a_logit_squeezed_to_a_vector_trains_as_a_column_does(data, num_models):
+    class Squeezed(nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, x, edge_index):
+            return self.model(x, edge_index).squeeze(-1)
+
+    data.y = data.y % 2
+    seeds = range(num_models)
+    columns = [build("gcn", 5, 8, 1, num_layers=2, seed=seed) for seed in seeds]
+    vectors = [Squeezed(copy.deepcopy(model)) for model in columns]
+    expected = train_together(columns, data, epochs=10, seeds=seeds)
+    assert train_together(vectors, data, epochs=10, seeds=seeds) == expected

@@ -200,7 +200,6 @@ class Pass:
         if isinstance(output, Mapping) and labels.node_type not in output:
             return None
         rows = output_rows(output, labels.node_type)
-        rows = rows.unsqueeze(-1) if rows.dim() == 1 else rows  # a logit per node
         fault = _disagreement(rows, labels)
         # A loss of the user's own knows what the output means.
         if fault and self.loss is None:

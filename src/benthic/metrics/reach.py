@@ -309,7 +309,7 @@ def _forward(
         )
     if not output.requires_grad:
         raise _no_path()
-    return features, output.flatten(1) if output.dim() > 1 else output.unsqueeze(1)
+    return features, output.flatten(1)
 
 
 def _kind(x: Any) -> str:

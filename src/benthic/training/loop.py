@@ -14,7 +14,7 @@ from torch_geometric.data import Data, HeteroData
 from benthic.errors import InputError
 from benthic.forward import Forward, call_model, output_rows
 from benthic.nn.dropout import streams
-from benthic.supervision import Measure, Supervision
+from benthic.supervision import Measure, Supervision, class_logits
 from benthic.training.members import Alone, Output, Together, can_be_stacked
 from benthic.training.protocol import Protocol, Training, changed
 
@@ -204,7 +204,7 @@ def _loss(
     if protocol.consistency == 0 or len(outputs) < 2:
         return loss
     rows = [output_rows(output, supervision.node_type) for output in outputs]
-    chances = torch.stack(rows).softmax(-1)  # [samples, N, C]
+    chances = class_logits(torch.stack(rows)).softmax(-1)  # [samples, N, C]
     sharp = chances.detach().mean(0) ** (1 / protocol.temperature)
     sharp = sharp / sharp.sum(-1, keepdim=True)
     apart = (chances - sharp).square().sum(-1).mean()
