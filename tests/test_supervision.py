@@ -70,11 +70,46 @@ def test_a_column_of_any_whole_numbers_is_labels(dtype):
     assert supervision.y.dtype == torch.int64
 
 
-def test_masks_of_several_splits_give_their_first_and_any_type_is_boolean(data):
-    data.train_mask = torch.stack([data.train_mask, ~data.train_mask], dim=1).byte()
+def test_masks_of_several_splits_give_their_first(data):
+    data.train_mask = torch.stack([data.train_mask, ~data.train_mask], dim=1)
     masks = Supervision.of(data).masks
     assert masks["train"].tolist() == [True, True, False, False, False]
-    assert masks["train"].dtype == torch.bool
+
+
+@pytest.mark.parametrize(
+    ("mask", "found"),
+    [
+        (torch.tensor([0, 3]), "dtype torch.int64"),
+        (torch.arange(5), "dtype torch.int64"),  # of the nodes' own number
+        (torch.ones(5), "dtype torch.float32"),
+        (torch.ones(4).bool(), r"shape \[4\] for 5 nodes"),
+        ([0, 3], "an object of type list"),
+    ],
+)
+def test_a_mask_that_is_no_boolean_for_each_node_is_refused(data, mask, found):
+    data.val_mask = mask
+    with pytest.raises(InputError, match=f"^val_mask: found {found}"):
+        Supervision.of(data)
+    hetero = HeteroData(user={"y": data.y, "val_mask": mask})
+    with pytest.raises(InputError, match=rf"^val_mask\['user'\]: found {found}"):
+        Supervision.of(hetero)
+
+
+@pytest.mark.parametrize(
+    ("y", "found"),
+    [
+        (torch.ones(5, 4).long(), r"torch.int64 of shape \[5, 4\]"),
+        (torch.ones(5), r"torch.float32 of shape \[5\]"),
+        ([0, 1, 0, 1, 0], "an object of type list"),
+        (None, "none"),
+    ],
+)
+def test_where_labels_are_needed_it_is_said_what_there_is_instead(data, y, found):
+    data.y = y
+    with pytest.raises(InputError, match=f"^y: found {found}; give the class of each"):
+        Supervision.needed(data)
+    with pytest.raises(InputError, match=f"^y: found {found}; give the class of each"):
+        Supervision.needed(HeteroData(user={"y": y}))
 
 
 def test_without_masks_every_labelled_node_trains():

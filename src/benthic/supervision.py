@@ -15,6 +15,7 @@ from torch_geometric.data import Data, HeteroData
 
 from benthic.errors import InputError
 from benthic.forward import output_rows
+from benthic.validation import check_mask
 
 SPLITS = ("train", "val", "test")
 
@@ -114,6 +115,9 @@ class Supervision:
         Args:
             data: A ``Data``, a ``HeteroData``, a mapping, or anything else.
 
+        Raises:
+            InputError: If a mask is not a boolean for each label.
+
         Example:
             >>> Supervision.of(Data(x=torch.ones(3, 1))) is None
             True
@@ -124,13 +128,39 @@ class Supervision:
         y = store["y"].reshape(-1).long()
         seeds = int(store["batch_size"]) if _has(store, "batch_size") else len(y)
         counts = (torch.arange(len(y), device=y.device) < seeds) & (y >= 0)
-        masks = {
-            split: _one_split(store[f"{split}_mask"]) & counts
-            for split in SPLITS
-            if _has(store, f"{split}_mask")
-        }
-        masks = masks or {"train": counts}
-        return cls(y, masks, node_type)
+        where = f"[{node_type!r}]" if node_type else ""
+        masks = {}
+        for split in SPLITS:
+            if _has(store, name := f"{split}_mask"):
+                check_mask(store[name], f"{name}{where}", len(y))
+                masks[split] = _one_split(store[name]) & counts
+        return cls(y, masks or {"train": counts}, node_type)
+
+    @classmethod
+    def needed(cls, data: Any) -> Supervision:
+        """The supervision of a graph, where there is no going on without.
+
+        Args:
+            data: As above.
+
+        Raises:
+            InputError: If there are no class labels, or a mask is none.
+
+        Example:
+            >>> Supervision.needed(Data(y=torch.ones(3, 2)))
+            Traceback (most recent call last):
+            ...
+            benthic.errors.InputError: y: found torch.float32 of shape [3, 2]; give \
+the class of each node, one whole number a row (of several labels, one column)
+        """
+        supervision = cls.of(data)
+        if supervision is None:
+            remedy = (
+                "give the class of each node, one whole number a row (of several "
+                "labels, one column)"
+            )
+            raise InputError("y", _what_there_is(data), remedy)
+        return supervision
 
     @property
     def held_out(self) -> Tensor | None:
@@ -212,9 +242,18 @@ def _has_classes(store: Any) -> bool:
     )
 
 
+def _what_there_is(data: Any) -> str:
+    """Instead of class labels."""
+    stores = data.node_stores if isinstance(data, Data | HeteroData) else []
+    y = next((store["y"] for store in stores if _has(store, "y")), None)
+    if isinstance(y, Tensor):
+        return f"{y.dtype} of shape {list(y.shape)}"
+    return "none" if y is None else f"an object of type {type(y).__name__}"
+
+
 def _has(store: Any, name: str) -> bool:
     return name in store and store[name] is not None
 
 
 def _one_split(mask: Tensor) -> Tensor:
-    return (mask[:, 0] if mask.dim() == 2 else mask).bool()
+    return mask[:, 0] if mask.dim() == 2 else mask

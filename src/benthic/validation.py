@@ -154,7 +154,8 @@ def _check_labels(
         if _has(store, name)
     }
     for name, mask in masks.items():
-        _check_mask(mask, f"{name}{where}", num_nodes)
+        check_mask(mask, f"{name}{where}", num_nodes)
+        _check_selects(mask, f"{name}{where}")
     if not _has(store, "y"):
         return
     y = store["y"]
@@ -178,7 +179,24 @@ def _check_labels(
     _check_classes(y, f"y{where}", num_classes)
 
 
-def _check_mask(mask: Any, argument: str, num_nodes: int) -> None:
+def check_mask(mask: Any, argument: str, num_nodes: int) -> None:
+    """Refuses a mask that is not a boolean for each node.
+
+    Args:
+        mask: Anything; ``[N, S]`` holds the masks of several splits.
+        argument: What the user calls it.
+        num_nodes: N.
+
+    Raises:
+        InputError: If it is something else, such as the numbers of nodes.
+
+    Example:
+        >>> check_mask(torch.tensor([0, 3]), "train_mask", 4)
+        Traceback (most recent call last):
+        ...
+        benthic.errors.InputError: train_mask: found dtype torch.int64; give a boolean \
+tensor with a value per node
+    """
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         found = _type(mask) if not isinstance(mask, Tensor) else f"dtype {mask.dtype}"
         raise InputError(argument, found, "give a boolean tensor with a value per node")
@@ -187,6 +205,9 @@ def _check_mask(mask: Any, argument: str, num_nodes: int) -> None:
             argument, f"shape {list(mask.shape)}", f"give the shape [{num_nodes}]"
         )
     _check_length(mask, argument, num_nodes, "nodes")
+
+
+def _check_selects(mask: Tensor, argument: str) -> None:
     if not mask.any(dim=0).all() or mask.numel() == 0:
         raise InputError(
             argument, "an empty mask (it selects no node)", "select nodes, or remove it"

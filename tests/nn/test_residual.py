@@ -150,6 +150,7 @@ def test_gating_reads_a_sparse_graph_as_the_layers_do(layout):
     torch.testing.assert_close(GradientGating()(h, [x], adjacency), expected)
 
 
+@pytest.mark.filterwarnings("ignore:Sparse")
 @pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
 def test_gates_on_a_sparse_graph_are_trained_through(layout):
     x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))

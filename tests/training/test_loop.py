@@ -122,11 +122,9 @@ def test_progress_counts_the_epochs(data):
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
-@pytest.mark.parametrize("change", ["no labels", "no mask", "empty mask", "unlabelled"])
+@pytest.mark.parametrize("change", ["no mask", "empty mask", "unlabelled"])
 def test_data_without_training_nodes_is_refused(change, data):
-    if change == "no labels":
-        del data.y
-    elif change == "no mask":
+    if change == "no mask":
         del data.train_mask
     elif change == "empty mask":
         data.train_mask[:] = False
@@ -135,6 +133,23 @@ def test_data_without_training_nodes_is_refused(change, data):
     model = build("gcn", 5, 8, 3, num_layers=1)
     with pytest.raises(InputError, match="data: found no labelled training nodes"):
         train(model, data)
+
+
+def test_data_without_class_labels_are_refused(data):
+    data.y = F.one_hot(data.y)
+    with pytest.raises(InputError, match=r"y: found torch.int64 of shape \[30, 3\]"):
+        train(build("gcn", 5, 8, 3, num_layers=1), data)
+
+
+@pytest.mark.parametrize("num_models", [1, 2])
+def test_a_model_with_nothing_to_train_is_refused(data, num_models):
+    models = [build("gcn", 5, 8, 3, num_layers=2) for _ in range(num_models)]
+    for model in models:
+        model.requires_grad_(False)
+    with pytest.raises(InputError, match="model: found no parameter to train"):
+        train_together(models, data, seeds=range(num_models))
+    with pytest.raises(InputError, match="model: found no parameter to train"):
+        train(nn.Identity(), data, forward=lambda model, data: model(data.x))
 
 
 def test_a_model_may_be_called_in_a_way_of_its_own(data):

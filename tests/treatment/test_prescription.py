@@ -334,6 +334,27 @@ def test_a_budget_of_nothing_is_refused(request_, argument):
         prescribe(deep(), communities(), **request_)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_mask": torch.arange(30)}, "train_mask: found dtype torch.int64"),
+        ({"y": torch.ones(120, 4).long()}, r"y: found torch.int64 of shape \[120, 4\]"),
+    ],
+)
+def test_labels_and_masks_of_other_kinds_are_refused_in_one_line(change, message):
+    graph = communities()
+    graph.update(change)
+
+    with pytest.raises(InputError, match=message) as raised:
+        prescribe(deep(), graph)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_frozen_model_is_refused():
+    with pytest.raises(InputError, match="model: found no parameter to train"):
+        prescribe(deep().requires_grad_(False), communities(), **QUICK)
+
+
 def test_a_graph_without_a_validation_split_is_refused_before_anything_is_trained():
     graph = communities()
     del graph.val_mask

@@ -71,8 +71,8 @@ def test_of_a_heterogeneous_graph_the_labelled_type_is_blinded():
         ({"val_mask": torch.zeros(120).bool()}, "val_mask"),
         ({"train_mask": torch.zeros(120).bool()}, "train_mask"),
         ({"train_mask": torch.arange(120) % 2 == 0}, "val_mask of other nodes"),
-        ({"y": None}, "whole numbers y"),
-        ({"y": torch.randn(120)}, "whole numbers y"),
+        ({"y": None}, "give the class of each node"),
+        ({"y": torch.randn(120)}, "give the class of each node"),
     ],
 )
 def test_a_graph_without_what_the_choice_needs_is_refused(change, remedy):
@@ -90,6 +90,15 @@ def test_training_nodes_do_not_validate():
 
     with pytest.raises(InputError, match="found 1 training nodes in the val split"):
         without_test(graph)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int32])
+def test_labels_of_any_whole_type_are_blinded(dtype):
+    graph = communities(classes=2)
+    expected = without_test(graph).y
+    graph.y = graph.y.to(dtype)[:, None]
+
+    assert torch.equal(without_test(graph).y, expected[:, None])
 
 
 def test_a_loader_is_refused():

@@ -54,7 +54,8 @@ def train(
         changes: Fields of :class:`Protocol` to change, such as ``epochs=50``.
 
     Raises:
-        InputError: If ``data`` has no class labels or no training nodes.
+        InputError: If ``data`` has no class labels or no training nodes, or the model
+            has nothing to train.
 
     Example:
         >>> from benthic.training import build
@@ -135,12 +136,12 @@ def train_together(
 
 
 def _supervision(data: Data | HeteroData) -> Supervision:
-    supervision = Supervision.of(data)
-    if supervision is None or not _trains(supervision):
+    supervision = Supervision.needed(data)
+    if not _trains(supervision):
         raise InputError(
             "data",
             "no labelled training nodes",
-            "give integer labels y and a train_mask that selects some of them",
+            "give a train_mask that selects some",
         )
     return supervision
 
@@ -262,6 +263,9 @@ def _optimizer(members: Alone | Together, protocol: Protocol) -> torch.optim.Opt
     for name, parameter in members.parameters():
         inside = any(part in ("convs", "skips") for part in name.split("."))
         (hidden if inside else ends).append(parameter)
+    if not any(parameter.requires_grad for parameter in ends + hidden):
+        found = "no parameter to train"
+        raise InputError("model", found, "unfreeze some: model.requires_grad_()")
     decay = protocol.hidden_weight_decay
     if decay is None:
         groups = [{"params": [*ends, *hidden], "weight_decay": protocol.weight_decay}]

@@ -224,7 +224,8 @@ def prescribe(
         progress: Told what is being done.
 
     Raises:
-        InputError: If there is no validation split, or the model cannot be treated.
+        InputError: If there is no validation split, or the model cannot be trained or
+            treated.
 
     Example:
         >>> from torch_geometric.nn import GCN

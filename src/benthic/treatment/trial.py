@@ -97,9 +97,7 @@ def without_test(data: Any) -> Data | HeteroData:
     if not isinstance(data, Data | HeteroData):
         found = f"an object of type {type(data).__name__}"
         raise InputError("data", found, "give one graph: a PyG Data or HeteroData")
-    supervision = Supervision.of(data)
-    if supervision is None:
-        raise InputError("data", "no class labels", "give whole numbers y")
+    supervision = Supervision.needed(data)
     masks = supervision.masks
     for split, remedy in {
         "train": "give a train_mask that selects labelled nodes",
@@ -115,8 +113,8 @@ def without_test(data: Any) -> Data | HeteroData:
         raise InputError("data", found, "give a val_mask of other nodes")
     blind = copy.copy(data)
     store = blind[supervision.node_type] if supervision.node_type else blind
-    seen = (masks["train"] | masks["val"]).reshape(store["y"].shape)
-    store["y"] = torch.where(seen, store["y"], -torch.ones_like(store["y"]))
+    seen = masks["train"] | masks["val"]
+    store["y"] = torch.where(seen, supervision.y, -1).reshape(store["y"].shape)
     if "test_mask" in store:
         del store["test_mask"]
     return blind
@@ -181,16 +179,14 @@ class Trials:
         deadline: float | None = None,
         forward: Forward = call_model,
     ) -> None:
-        supervision = Supervision.of(data)
-        assert supervision is not None  # without_test() has looked
         self.forward = forward
         self.model = _materialized(model, data, seeds[0], forward)
         self.data = data
         self.protocol = protocol
         self.seeds = seeds
         self.deadline = deadline
-        self.supervision = supervision
-        self.y = supervision.y[supervision.masks["val"]]
+        self.supervision = Supervision.needed(data)
+        self.y = self.supervision.y[self.supervision.masks["val"]]
 
     @property
     def is_out_of_time(self) -> bool:
