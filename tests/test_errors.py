@@ -9,7 +9,7 @@ import pickle
 import pytest
 
 from benthic import errors
-from benthic.errors import BenthicError, InputError, ModelError, QueryError
+from benthic.errors import BenthicError, InputError, ModelError, QueryError, nearest
 
 
 def test_a_wrong_request_names_the_argument_what_was_found_and_the_remedy():
@@ -111,3 +111,11 @@ def test_a_long_line_is_shown_around_the_place(column):
     assert caret.strip("~").endswith("^")
     if column <= 1_000:
         assert shown[caret.index("^")] == "y"
+
+
+@pytest.mark.parametrize(
+    "known", [["texas", "cora", "actor"], ("cora", "actor", "texas")]
+)
+def test_an_unknown_name_is_answered_by_near_ones_or_by_all_in_order(known):
+    assert nearest("coro", known) == "did you mean cora, actor"
+    assert nearest("nosuch", known) == "choose one of actor, cora, texas"

@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Iterable
 
 
 class BenthicError(Exception):
@@ -39,6 +41,23 @@ class InputError(BenthicError, ValueError):
         # An exception is otherwise rebuilt from its message alone, and the error
         # of a loader's worker process would arrive as a TypeError.
         return type(self), (self.argument, self.found, self.remedy)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to do about a name that there is not: what may be meant, or all there are.
+
+    Args:
+        name: As it was given.
+        known: What there is.
+
+    Example:
+        >>> nearest("coar", ["texas", "cora"]), nearest("x", ["texas", "cora"])
+        ('did you mean cora', 'choose one of cora, texas')
+    """
+    names = sorted(known)
+    if near := difflib.get_close_matches(name, names):
+        return f"did you mean {', '.join(near)}"
+    return f"choose one of {', '.join(names)}"
 
 
 class QueryError(InputError):

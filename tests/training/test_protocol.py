@@ -49,5 +49,5 @@ def test_changes_leave_the_other_fields():
 
 
 def test_an_unknown_field_is_refused_with_the_nearest_names():
-    with pytest.raises(InputError, match=r"epoch: found no such field .* mean epochs,"):
+    with pytest.raises(InputError, match=r"epoch: found no such field .* mean epochs$"):
         changed(None, {"epoch": 3})

@@ -66,7 +66,7 @@ def test_a_list_is_written_the_same_way_however_it_was_typed(typed, written):
         ("a.b", "write names joined by"),
         ("3", "write names joined by"),
         ("residual()()", "write names joined by"),
-        ("__import__('os')", "found '__import__'; did you mean"),
+        ("__import__('os')", "found '__import__'; choose one of anti_symmetric, appnp"),
         ("(" * 1000, "write names joined by"),
         ("initial_residual(0.2)", "name what it takes: alpha"),
         ("initial_residual(beta=0.2)", "name what it takes: alpha"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import os
 import shutil
@@ -26,7 +25,7 @@ from benthic.datasets.graph_cache import (
 )
 from benthic.datasets.graph_sources import SOURCES, Source
 from benthic.datasets.splits import with_split
-from benthic.errors import InputError
+from benthic.errors import InputError, nearest
 
 
 def names() -> list[str]:
@@ -72,12 +71,11 @@ def load(name: str, *, split: int = 0) -> Data:
         >>> load("coar")
         Traceback (most recent call last):
         ...
-        benthic.errors.InputError: name: found 'coar'; did you mean cora, ...
+        benthic.errors.InputError: name: found 'coar'; did you mean cora
     """
     key = name.lower().replace("-", "_")
     if key not in SOURCES:
-        near = difflib.get_close_matches(key, names(), n=len(SOURCES), cutoff=0.0)
-        raise InputError("name", repr(name), f"did you mean {', '.join(near)}")
+        raise InputError("name", repr(name), nearest(key, names()))
     return with_split(_load_cached(key), key, split)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from benthic.errors import InputError
+from benthic.errors import InputError, nearest
 from benthic.ranges import ABOVE_ZERO, number, whole_number
 from benthic.supervision import Measure, accuracy
 
@@ -93,7 +92,7 @@ def changed(protocol: Protocol | None, changes: Mapping[str, Any]) -> Protocol:
         Traceback (most recent call last):
         ...
         benthic.errors.InputError: epoch: found no such field of the protocol; \
-did you mean epochs, ...
+did you mean epochs
     """
     if not isinstance(protocol, Protocol | None):
         found = f"an object of type {type(protocol).__name__}"
@@ -101,10 +100,8 @@ did you mean epochs, ...
     known = [field.name for field in fields(Protocol)]
     for name in changes:
         if name not in known:
-            near = ", ".join(difflib.get_close_matches(name, known, len(known), 0.0))
-            raise InputError(
-                name, "no such field of the protocol", f"did you mean {near}"
-            )
+            found = "no such field of the protocol"
+            raise InputError(name, found, nearest(name, known))
     return replace(protocol or Protocol(), **changes)
 
 

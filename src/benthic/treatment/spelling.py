@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from torch_geometric.transforms import BaseTransform
 
 from benthic import nn as parts
 from benthic import transforms
-from benthic.errors import InputError
+from benthic.errors import InputError, nearest
 from benthic.nn import APPNP, GeneralizedPageRank
 from benthic.nn.drop import DropMessage, DropNode, EdgeDrop
 from benthic.nn.identity_map import IdentityMap
@@ -185,8 +184,7 @@ def _combination(tree: ast.expr, text: str) -> list[Part]:
     if name == NONE and call is not tree:
         return []
     if name not in _classes():
-        near = difflib.get_close_matches(name, names(), n=len(names()), cutoff=0.0)
-        raise InputError(ARGUMENT, repr(name), f"did you mean {', '.join(near)}")
+        raise InputError(ARGUMENT, repr(name), nearest(name, names()))
     part = Part(name, tuple((key.arg or "", _value(key)) for key in call.keywords))
     if call.args or not {key for key, _ in part.arguments} <= set(part.takes):
         remedy = f"name what it takes: {', '.join(part.takes) or 'nothing'}"
