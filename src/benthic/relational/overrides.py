@@ -135,14 +135,34 @@ def written_link(table: str, column: str, parent: str) -> str:
         parent: The table it points at.
 
     Example:
-        >>> written_link("orders", "buyer", "customers")
-        '{tables: {orders: {fkeys: {buyer: customers}}}}'
+        >>> print(written_link("orders", "buyer", "customers"))
+        --overrides FILE (overrides= in Python): {tables: {orders: {fkeys: {buyer: \
+customers}}}}
     """
-    entry = {"tables": {table: {"fkeys": {column: parent}}}}
+    return _written({"tables": {table: {"fkeys": {column: parent}}}})
+
+
+def written_stype(table: str, column: str, kind: SType) -> str:
+    """How a user says what a column means, as YAML in one line.
+
+    Args:
+        table: The table.
+        column: Its column.
+        kind: What it is to be read as.
+
+    Example:
+        >>> print(written_stype("orders", "total", SType.numerical))
+        --overrides FILE (overrides= in Python): {tables: {orders: {stypes: {total: \
+numerical}}}}
+    """
+    return _written({"tables": {table: {"stypes": {column: str(kind)}}}})
+
+
+def _written(entry: Mapping[str, Any]) -> str:
     text = yaml.safe_dump(
         entry, default_flow_style=True, width=math.inf, allow_unicode=True
     )
-    return str(text).strip()
+    return f"--overrides FILE (overrides= in Python): {str(text).strip()}"
 
 
 def read_overrides(

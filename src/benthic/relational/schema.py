@@ -168,12 +168,14 @@ class Problem:
         column: Where, if it is about one column.
         text: What, with its count, and what was done about it.
         could_point_at: Tables that the column could point at, where it is not linked.
+        could_be_number: Whether the texts of the column could be read as numbers.
     """
 
     table: str
     column: str | None
     text: str
     could_point_at: tuple[str, ...] = ()
+    could_be_number: bool = False
 
 
 @dataclass(frozen=True)

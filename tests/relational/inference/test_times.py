@@ -140,7 +140,7 @@ def test_a_time_of_the_day_is_none_that_cannot_be_read():
 
 def test_what_is_null_beside_times_is_told_also_where_they_are_not_the_rows_own():
     days = ["2021-03-04", "2021-03-05", "2021-03-06"]
-    _, text = told([*days, "n/a"], "updated_at", created_at=[*days, "2021-03-07"])
+    _, text = told([*days, "soon"], "updated_at", created_at=[*days, "2021-03-07"])
     assert "no time in 1 of 4 sampled values; they count as NULL" in text
 
 

@@ -18,7 +18,7 @@ from benthic.relational.inference.links import containment, infer_links, orphans
 from benthic.relational.inference.profile import ColumnProfile, profile
 from benthic.relational.inference.row_times import RowTime, RowTimes
 from benthic.relational.inference.stypes import stype
-from benthic.relational.inference.text_values import text_value, unread_numbers
+from benthic.relational.inference.text_values import number_problem, text_value
 from benthic.relational.inference.times import Reading, read_times
 from benthic.relational.overrides import Overrides
 from benthic.relational.schema import (
@@ -290,14 +290,13 @@ class _Inference:
     def _unread(self, table: str, columns: Iterable[Column]) -> Iterator[Problem]:
         for column in columns:
             seen = self.profiles[table].get(column.name)
-            if column.stype is SType.numerical and seen is not None:
-                text = unread_numbers(seen)
-            elif column.name in self.readings[table]:
-                text = self.readings[table][column.name].unread
-            else:
-                continue
-            if text:
-                yield Problem(table, column.name, text)
+            reading = self.readings[table].get(column.name)
+            if reading is not None and reading.unread:
+                yield Problem(table, column.name, reading.unread)
+            elif reading is None and seen is not None:
+                is_said = column.name in self.overrides.table(table).stypes
+                found = number_problem(table, seen, column.stype, is_said=is_said)
+                yield from () if found is None else (found,)
 
     def _columns(self, table: DeclaredTable) -> Iterator[Column]:
         made: dict[str, KeyColumn] = dict(self.link_columns[table.name])

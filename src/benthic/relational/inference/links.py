@@ -17,6 +17,7 @@ from benthic.relational.inference.names import (
     table_roots,
 )
 from benthic.relational.inference.profile import ColumnProfile
+from benthic.relational.missing import without_nan
 from benthic.relational.overrides import written_link
 from benthic.relational.schema import Choice, ForeignKey, Problem
 
@@ -105,8 +106,9 @@ def containment(
         else probe.sample(child.name)
     )
     keys = probe.relation(parent.name, key.sources)
+    value = without_nan(column.sql, column.dtype)
     answer = probe.query(
-        f"WITH every AS (SELECT {column.sql} AS v FROM {rows}), "
+        f"WITH every AS (SELECT {value} AS v FROM {rows}), "
         "child AS (SELECT v, count(*) AS n FROM every WHERE v IS NOT NULL GROUP BY v), "
         f"parent AS (SELECT DISTINCT {key.sql} AS k FROM {keys}) "
         "SELECT count(*), count(*) FILTER (k IS NULL), coalesce(sum(n), 0), "
@@ -192,7 +194,7 @@ def _best(
     rivals = [item[1].table for item in held[1:] if item[0] > score - 0.05]
     if rivals:
         names = " and ".join([candidate.table, *rivals])
-        said = _written(table, column, candidate.table)
+        said = written_link(table, column, candidate.table)
         text = f"could point at {names} alike; none was chosen; say which in {said}"
         return [], [Problem(table, column, text, (candidate.table, *rivals))]
     known = str(data) if data.values else "no values to check it on"
@@ -211,7 +213,7 @@ def _refusal(
         column,
         f"{candidate.clause}, but {data.orphan_values:,} of {data.values:,} values are "
         f"no keys of {candidate.table}; not linked; to link it, write in "
-        + _written(table, column, candidate.table),
+        + written_link(table, column, candidate.table),
         (candidate.table,),
     )
 
@@ -230,11 +232,6 @@ def _uncomparable(
                 f"{clause}, but holds {seen.key_family} where {parent}.{key} is {kind}"
             )
             yield Problem(table, seen.name, f"{text}; not linked", (parent,))
-
-
-def _written(table: str, column: str, parent: str) -> str:
-    link = written_link(table, column, parent)
-    return f"--overrides FILE (overrides= in Python): {link}"
 
 
 def _holds(candidate: _Candidate, seen: ColumnProfile, data: Containment) -> bool:

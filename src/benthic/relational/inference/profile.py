@@ -11,6 +11,7 @@ from typing import Any
 from benthic.relational.declared import DeclaredTable, Probe
 from benthic.relational.inference.number_notation import number_measures
 from benthic.relational.inference.time_notation import ISO
+from benthic.relational.missing import is_missing, without_nan
 from benthic.relational.sql import quoted
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -87,8 +88,9 @@ _MEASURES: Mapping[str, Mapping[str, str]] = {
         "clocks": r"count(*) FILTER (regexp_matches({c}, '^\s*\d{{1,2}}:\d\d'))",
         "datelike": r"count(*) FILTER (regexp_matches({c}, "
         r"'^\s*\d{{1,4}}([/.-]\d{{1,2}}[/.-]\d|[ -][A-Za-z]{{3}})'))",
-        "blank": "count(*) FILTER (trim({c}) = '')",
+        "blank": f"count(*) FILTER ({is_missing('{c}')})",
         "truths": "count(*) FILTER (" + _BOOLEAN_WORD + ")",
+        "answers": "count(DISTINCT lower(trim({c}))) FILTER (" + _BOOLEAN_WORD + ")",
         "delimited": "count(*) FILTER (regexp_matches({c}, '" + _DELIMITED + "'))",
         "tokens": "len(list_distinct(flatten(list("
         "CASE WHEN length({c}) <= 256 AND regexp_matches({c}, '" + _DELIMITED + "') "
@@ -134,12 +136,12 @@ class ColumnProfile:
 
     @property
     def filled(self) -> int:
-        """Rows that are not NULL."""
+        """Rows that are neither NULL nor NaN."""
         return int(self.get("filled"))
 
     @property
     def worded(self) -> int:
-        """Rows that are neither NULL nor blank."""
+        """Rows that are neither NULL nor blank, nor hold a word for NULL."""
         return self.filled - int(self.get("blank"))
 
     @property
@@ -199,7 +201,8 @@ def column_profiles(
     columns = iter(dtypes.items())
     while batch := tuple(islice(columns, _AT_ONCE)):
         asked = [(name, *measure) for name, dtype in batch for measure in _asked(dtype)]
-        expressions = [sql.format(c=quoted(name)) for name, _, sql in asked]
+        values = {name: without_nan(quoted(name), dtype) for name, dtype in batch}
+        expressions = [sql.format(c=values[name]) for name, _, sql in asked]
         answers = query(f"SELECT {', '.join(expressions)} FROM {relation}")[0]
         for name, dtype in batch:
             measures = {

@@ -110,7 +110,7 @@ def _text(seen: ColumnProfile) -> _Found:
     found = words(seen.name)
     if seen.dtype.startswith("ENUM"):
         return SType.categorical, Choice("stored as ENUM")
-    if seen.share("truths") == 1 and seen.distinct == 2:
+    if seen.get("truths") == seen.worded and seen.get("answers") == 2:
         return SType.boolean, Choice("only two words, one for yes and one for no", 0.95)
     if found[-1:] and found[-1] in KEY_WORDS and seen.distinct > 0.5 * seen.filled:
         return SType.id, Choice(f"named like a key; {_counts(seen)}", 0.85)

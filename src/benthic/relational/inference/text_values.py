@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from benthic.relational.inference.number_notation import NOTATIONS, Notation
 from benthic.relational.inference.profile import ColumnProfile
-from benthic.relational.schema import SType
+from benthic.relational.overrides import written_stype
+from benthic.relational.schema import Problem, SType
 from benthic.relational.sql import quoted
 
 _RATE = 0.99  # share of the texts that are numbers where a column is
+_MOSTLY = 0.9  # ... where it may be meant as one: most codes hold fewer
 
 
 def notation(seen: ColumnProfile) -> Notation | None:
@@ -42,18 +44,47 @@ def text_value(seen: ColumnProfile, kind: SType) -> tuple[str, str] | None:
     return None
 
 
-def unread_numbers(seen: ColumnProfile) -> str:
-    """What the texts of a column of numbers hold that is none; "" if nothing.
+def number_problem(
+    table: str, seen: ColumnProfile, kind: SType, *, is_said: bool = False
+) -> Problem | None:
+    """What the texts of a column of numbers hold that is none, or the other way round.
 
     Args:
+        table: Its table.
         seen: What a sample says about the column.
+        kind: What it is taken to be.
+        is_said: Whether someone says so.
     """
+    if seen.family != "text":
+        return None
+    if kind is SType.numerical:
+        text = _unread_numbers(seen)
+    elif kind in (SType.text, SType.categorical) and not is_said:
+        text = _mostly_numbers(table, seen)
+    else:
+        return None
+    could_be_number = kind is not SType.numerical
+    problem = Problem(table, seen.name, text, could_be_number=could_be_number)
+    return problem if text else None
+
+
+def _unread_numbers(seen: ColumnProfile) -> str:
     unread = seen.worded - _numbers(seen, notation(seen) or NOTATIONS[0])
-    if seen.family != "text" or not unread:
+    if not unread:
         return ""
     where = "" if seen.whole_table else " sampled"
     counts = f"{unread:,.0f} of {seen.worded:,}{where} texts"
     return f"no number in {counts}; they count as NULL"
+
+
+def _mostly_numbers(table: str, seen: ColumnProfile) -> str:
+    most = max(_numbers(seen, how) for how in NOTATIONS)
+    if not _MOSTLY * seen.worded <= most < seen.worded:
+        return ""
+    where = "" if seen.whole_table else " sampled"
+    counts = f"numbers in {most:,.0f} of {seen.worded:,}{where} texts"
+    said = written_stype(table, seen.name, SType.numerical)
+    return f"{counts}; to read it as a number, write in {said}"
 
 
 def _numbers(seen: ColumnProfile, how: Notation) -> float:

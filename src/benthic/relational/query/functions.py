@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from benthic.relational.overrides import written_stype
 from benthic.relational.query import canonical, wording
 from benthic.relational.query.faults import Faults
 from benthic.relational.query.kinds import CONDITIONS
@@ -103,8 +104,20 @@ def _check_number(
         argument.place,
         f"{node.function} needs numbers, and {described(argument, schema)}",
         f"a numerical column{_numbers(argument.table, schema)}",
-        _counted(node, argument, schema),
+        _read_as_numbers(argument, schema) or _counted(node, argument, schema),
     )
+
+
+def _read_as_numbers(argument: ColumnRef, schema: Schema) -> str | None:
+    """How to say that the texts of a column are numbers."""
+    for problem in schema.problems:
+        place = problem.table, problem.column
+        if problem.could_be_number and place == (argument.table, argument.name):
+            return problem.text
+    if stype(argument, schema) is not SType.text:
+        return None
+    said = written_stype(argument.table, argument.name, SType.numerical)
+    return f"if it holds numbers, write in {said}"
 
 
 def _numbers(table: str, schema: Schema) -> str:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
 from benthic.errors import InputError
 from benthic.relational.declared import Declared, DeclaredTable
+from benthic.relational.missing import (
+    ALWAYS_MISSING,
+    MISSING_SPELLINGS,
+    is_missing,
+)
 from benthic.relational.sources.in_place import TablesInPlace
 from benthic.relational.sources.source import (
     ROW,
+    column_types,
     create_raw,
     one_line,
 )
 from benthic.relational.sql import literal, quoted
 
+_TEXT = "VARCHAR"
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
@@ -77,11 +86,56 @@ def _copy_csv(
         connection.execute(
             f"CREATE TABLE {table} AS "
             f"SELECT *, row_number() OVER () - 1 AS {quoted(ROW)} "
-            f"FROM read_csv({literal(str(file))}, sample_size = -1)"
+            f"FROM {_read_csv(file, ALWAYS_MISSING)}"
         )
+        _without_words(connection, table, file)
     except duckdb.Error as error:
         raise _unreadable(file, error) from error
     return create_raw(connection, name, table)
+
+
+def _without_words(
+    connection: duckdb.DuckDBPyConnection, table: str, file: Path
+) -> None:
+    """NULL for words that say so, in columns that are numbers then; not in others."""
+    columns = _worded_numbers(connection, table)
+    if not columns:
+        return
+    types = column_types(connection, _read_csv(file, MISSING_SPELLINGS))
+    for column in columns:
+        dtype = types.get(column, _TEXT)
+        if dtype == _TEXT:  # 007 is a code, whatever stands beside it
+            continue
+        value = f"CAST({_known(column)} AS {dtype})"
+        # With so many words for NULL, the lines may have been parted elsewhere.
+        with suppress(duckdb.ConversionException):
+            connection.execute(
+                f"ALTER TABLE {table} ALTER {quoted(column)} TYPE {dtype} USING {value}"
+            )
+
+
+def _worded_numbers(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Texts that hold words for NULL, and beside them only numbers."""
+    types = column_types(connection, table)
+    texts = [column for column, dtype in types.items() if dtype == _TEXT]
+    tests = []
+    for column in texts:
+        known = _known(column)
+        read = f"TRY_CAST({known} AS DOUBLE)"
+        some = f"count({known}) BETWEEN 1 AND count({quoted(column)}) - 1"
+        tests.append(f"{some} AND count({read}) = count({known})")
+    found = connection.execute(f"SELECT [{', '.join(tests)}] FROM {table}").fetchall()
+    return [column for column, is_one in zip(texts, found[0][0], strict=True) if is_one]
+
+
+def _known(column: str) -> str:
+    name = quoted(column)
+    return f"CASE WHEN NOT {is_missing(name)} THEN {name} END"
+
+
+def _read_csv(file: Path, missing: Iterable[str]) -> str:
+    words = literal(list(missing))
+    return f"read_csv({literal(str(file))}, sample_size = -1, nullstr = {words})"
 
 
 def _files(path: Path) -> dict[str, Path]:

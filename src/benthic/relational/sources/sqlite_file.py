@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from benthic.errors import DatabaseError, InputError
 from benthic.relational.declared import Declared, DeclaredKey, DeclaredTable
+from benthic.relational.missing import is_missing
 from benthic.relational.sources.copied import CopiedTables, copy_batches, transaction
 from benthic.relational.sources.presentable import presentable
 from benthic.relational.sources.source import SAMPLE_ROWS, one_line, reading
@@ -89,7 +91,10 @@ class SQLiteFile:
     ) -> Iterator[pa.RecordBatch]:
         facts = self.declared.tables[table]
         kinds = [column_kind(facts.columns[column]) for column in columns]
-        names = ", ".join(map(quoted, columns))
+        names = ", ".join(
+            quoted(column) if facts.columns[column] == "VARCHAR" else _known(column)
+            for column in columns
+        )
         # An index that covers the columns would give the rows in its own order.
         rows = self._sqlite.execute(
             f"SELECT {names} FROM {quoted(table)} NOT INDEXED {rest}"
@@ -152,21 +157,25 @@ class SQLiteFile:
         info: list[tuple[int, str, str, int, object, int]],
         pkeys: dict[str, tuple[str, ...]],
     ) -> DeclaredTable:
-        num_rows, held = 0, []
-        for start in range(0, len(info), _COLUMNS):
-            classes = ", ".join(
-                f"group_concat(DISTINCT typeof({quoted(row[1])}))"
-                for row in info[start : start + _COLUMNS]
-            )
-            query = f"SELECT count(*), {classes} FROM {quoted(name)}"
-            num_rows, *part = self._sqlite.execute(query).fetchone()
-            held += part
-        columns = {
-            row[1]: column_type(row[2], classes or "")
-            for row, classes in zip(info, held, strict=True)
-        }
+        query = f"SELECT count(*) FROM {quoted(name)}"
+        (num_rows,) = self._sqlite.execute(query).fetchone()
+        held = self._held(name, {row[1]: quoted(row[1]) for row in info})
+        mixed = [column for column, classes in held.items() if _is_mixed(classes)]
+        held |= self._held(name, {column: _known(column) for column in mixed})
+        columns = {row[1]: column_type(row[2], held[row[1]]) for row in info}
         fkeys = self._foreign_keys(name, pkeys)
         return DeclaredTable(name, columns, pkeys[name], fkeys, num_rows=num_rows)
+
+    def _held(self, table: str, values: Mapping[str, str]) -> dict[str, str]:
+        """Storage classes of values, given as SQL by column."""
+        found: dict[str, str] = {}
+        columns = iter(values)
+        while batch := list(islice(columns, _COLUMNS)):
+            classes = (f"group_concat(DISTINCT typeof({values[c]}))" for c in batch)
+            query = f"SELECT {', '.join(classes)} FROM {quoted(table)}"
+            row = self._sqlite.execute(query).fetchone()
+            found |= {c: held or "" for c, held in zip(batch, row, strict=True)}
+        return found
 
     def _foreign_keys(
         self, table: str, pkeys: dict[str, tuple[str, ...]]
@@ -195,6 +204,19 @@ class SQLiteFile:
     def _spelled(self, table: str, column: str) -> str:
         names = {row[1].lower(): row[1] for row in self._columns(table)}
         return names.get(column.lower(), column)
+
+
+def _is_mixed(classes: str) -> bool:
+    """Whether there are both numbers and texts."""
+    held = set(classes.split(","))
+    return "text" in held and bool(held & {"integer", "real"})
+
+
+def _known(column: str) -> str:
+    """SQL of a value of a column of numbers: NULL where a word stands for it."""
+    name = quoted(column)
+    word = f"typeof({name}) = 'text' AND {is_missing(name)}"
+    return f"CASE WHEN {word} THEN NULL ELSE {name} END"
 
 
 def _decode(text: bytes) -> str:
