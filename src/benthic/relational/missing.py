@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from benthic.relational.sql import literal
 
-ALWAYS_MISSING = ("", r"\N", "NaN")
-"""Cells of a CSV file that no program writes for anything else."""
+ALWAYS_MISSING = ("", r"\N", "NaN", "nan")
+"""Cells of a CSV file that are NULL in every column: few mean anything else by them."""
 
 _WORDS = (
     *(r"\n", "null", "(null)", "<null>", "na", "n/a", "#n/a", "<na>", "nan", "nat"),
     *("nil", "none", "-", "--", "?", "."),
 )
-MISSING_SPELLINGS = tuple(
-    dict.fromkeys(
-        (
-            *ALWAYS_MISSING,
-            *(s for w in _WORDS for s in (w, w.upper(), w.capitalize())),
-            *("NaT", "N/a", "#N/a"),
-        )
-    )
-)
+_WRITTEN = [spelled for w in _WORDS for spelled in (w, w.upper(), w.capitalize())]
+MISSING_SPELLINGS = tuple(dict.fromkeys((*ALWAYS_MISSING, *_WRITTEN, "NaT")))
 """Cells that are missing among numbers, dates and truth values; a kind elsewhere."""
 
 _LISTED = ", ".join(literal(word) for word in ("", *_WORDS))

@@ -182,3 +182,17 @@ def test_a_key_of_another_kind_is_told():
     assert schema.tables["orders"].fkeys == ()
     said = "holds integer where customers.customer_id is text; not linked"
     assert said in texts(schema, "orders", "customer_id")
+
+
+def test_nan_in_a_key_points_nowhere_and_is_no_orphan():
+    days = (
+        "(SELECT CASE WHEN i % 5 = 0 THEN 'nan'::DOUBLE ELSE i % 40 END AS customer_id"
+    )
+    tables = {
+        "customers": pd.DataFrame({"customer_id": range(40)}),
+        "orders": f"{days}, i AS order_id FROM range(400) t(i))",
+    }
+    schema = inferred(tables)
+    orders = schema.tables["orders"]
+    assert orders.fkey_col_to_pkey_table == {"customer_id": "customers"}
+    assert texts(schema, "orders") == ""

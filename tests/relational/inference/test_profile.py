@@ -110,3 +110,11 @@ def test_types_of_all_kinds_are_profiled():
     seen = profile(tables.declared.tables["kinds"], tables)
     assert all(column.filled == 1 for column in seen.values())
     assert seen["f"].share("finite") == 0
+
+
+def test_nan_is_no_value():
+    rows = "(SELECT if(i = 3, 'nan'::DOUBLE, i / 4) AS x FROM range(9) t(i))"
+    tables = Tables({"rows": rows})
+    found = profile(tables.declared.tables["rows"], tables)["x"]
+    assert (found.filled, found.distinct) == (8, 8)
+    assert (found.get("low"), found.get("high")) == (0, 2)

@@ -122,3 +122,9 @@ def test_keys_are_ids():
 def test_every_stored_type_gets_a_meaning(sql):
     table = inferred({"t": f"(SELECT {sql} AS c, 1 AS id)"}).tables["t"]
     assert isinstance(table.columns["c"].stype, SType)
+
+
+def test_a_word_for_null_is_no_third_answer():
+    found = column("member", ["yes", "no", "NULL", ""] * 5)
+    assert (found.stype, found.dtype) == (SType.boolean, "BOOLEAN")
+    assert column("region", ["EU", "US", "NA"] * 20).stype is SType.categorical

@@ -168,3 +168,9 @@ def test_sentinels_are_null_where_they_mean_unknown():
     for unknown, kept in ((["1970-01-01"], 1), ([], 2)):
         reading = without_sentinels("t", Reading("", ""), unknown)
         assert tables.query(f"SELECT count({reading.sql('t')}) FROM t") == [(kept,)]
+
+
+def test_a_word_for_null_is_no_time_that_cannot_be_read():
+    days = ["2021-03-04", "2021-03-05", "2021-03-06"]
+    _, text = told([*days, "NULL"], "updated_at", created_at=[*days, "2021-03-07"])
+    assert text == ""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.relational.query.asking import asked, customers, error_of, place_of
+from tests.relational.query.schemas import SHOP
+
+from benthic.relational.schema import Problem
 
 COLUMNS = {
     "orders.total": "number",
@@ -67,3 +72,23 @@ def test_the_hint_says_what_to_ask_instead(target, hint):
 )
 def test_arithmetic_is_for_functions_of_numbers_and_names_a_column(target, message):
     assert error_of(customers(target)).message == message
+
+
+def test_the_error_on_texts_says_how_to_read_them_as_numbers():
+    said = "{tables: {orders: {stypes: {note: numerical}}}}"
+    error = error_of(customers("SUM(orders.note, 0, 9)"))
+    assert error.suggestion == (
+        "if it holds numbers, write in --overrides FILE (overrides= in Python): " + said
+    )
+
+
+def test_the_error_on_texts_that_are_mostly_numbers_says_so():
+    text = "numbers in 95 of 100 texts"
+    problems = (
+        Problem("orders", "total", text, could_be_number=True),
+        Problem("orders", "status", "says nothing"),
+        Problem("orders", "status", text, could_be_number=True),
+    )
+    schema = replace(SHOP, problems=problems)
+    error = error_of(customers("AVG(orders.status, 0, 9)"), schema)
+    assert error.suggestion == text

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.relational.bare_tables import relational_folder
 from tests.relational.shop import SHOP_KEYS, shop_frames
 from tests.relational.shop_stores import (
     differences,
@@ -17,6 +18,7 @@ from tests.relational.shop_stores import (
 
 from benthic.errors import InputError
 from benthic.relational.database import Database
+from benthic.relational.schema import SType
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -78,3 +80,69 @@ def test_a_folder_without_tables_or_with_two_of_a_name_is_refused(tmp_path):
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(InputError, match=r"both t\.csv and t\.parquet"):
         Database.open(tmp_path)
+
+
+def write_orders(folder: Path, missing: str) -> Path:
+    """Keys, amounts and days with gaps, and kinds of which one is NA."""
+    folder.mkdir()
+    rows = range(400)
+    orders = pd.DataFrame(
+        {
+            "order_id": rows,
+            "customer_id": pd.array([row % 40 for row in rows], dtype="Int64"),
+            "total": [row / 4 for row in rows],
+            "paid": pd.array([row % 3 == 0 for row in rows], dtype="boolean"),
+            "placed_at": pd.date_range("2025-01-01", periods=len(rows)),
+        }
+    )
+    orders.iloc[::7, 1:] = None
+    orders["region"] = [("EU", "NA", "None")[row % 3] for row in rows]
+    orders["code"] = ["007", "NA"] * 200
+    orders.to_csv(folder / "orders.csv", index=False, na_rep=missing)
+    customers = pd.DataFrame({"customer_id": range(40), "name": "x"})
+    customers.to_csv(folder / "customers.csv", index=False)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "missing", [r"\N", "NULL", "NA", "n/a", "#N/A", "NaN", "nan", "None", "-", "?"]
+)
+def test_a_word_for_null_says_what_an_empty_cell_says(missing, tmp_path):
+    folders = [write_orders(tmp_path / str(n), w) for n, w in enumerate(["", missing])]
+    seen = []
+    for folder in folders:
+        with Database.open(folder) as db:
+            orders = db.schema.tables["orders"]
+            assert orders.fkey_col_to_pkey_table == {"customer_id": "customers"}
+            assert (
+                orders.columns["total"].choice.reason == "fractions, from 0.25 to 99.5"
+            )
+            asked = (
+                "sum(total), count(customer_id), count(*) FILTER (paid), count(paid)"
+            )
+            relation = db.relation("orders")
+            counted = db.query(f"SELECT {asked}, count(placed_at) FROM {relation}")
+            texts = db.query(f"SELECT region, code FROM {relation} ORDER BY _row")
+            stypes = {c.name: c.stype for c in orders.columns.values()}
+            problems = [p.column for p in db.schema.problems]
+            seen.append((counted, texts, stypes, problems))
+    assert seen[0] == seen[1]
+    assert seen[0][1][:3] == [("EU", "007"), ("NA", "NA"), ("None", "007")]
+
+
+def test_results_of_races_are_read_as_pandas_reads_them_without_their_words():
+    folder = relational_folder() / "rel-f1" / "raw"
+    if not folder.is_dir():
+        pytest.skip("rel-f1 without its files")
+    results = pd.read_csv(folder / "results.csv", na_values=r"\N")
+    with Database.open(folder) as db:
+        columns = db.schema.tables["results"].columns
+        numbers = ["milliseconds", "fastestLapSpeed", "position", "rank", "points"]
+        assert {columns[name].stype for name in numbers} == {SType.numerical}
+        for name in numbers:
+            sql = f"SELECT count({name}), sum({name}) FROM {db.relation('results')}"
+            assert db.query(sql)[0] == pytest.approx(
+                (results[name].count(), results[name].sum())
+            )
+        fault = "named like a time, but 0 of 3,692 values are read as one"
+        assert [p.text.split(";")[0] for p in db.schema.problems][:1] == [fault]

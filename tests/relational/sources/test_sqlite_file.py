@@ -215,3 +215,22 @@ def test_an_unfinished_transaction_is_named(file):
     finally:
         holder.rollback()
         holder.close()
+
+
+def test_a_word_for_null_among_numbers_is_null_and_a_kind_elsewhere(tmp_path):
+    file = make(
+        tmp_path / "words.sqlite",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, number INT, money REAL, kind TEXT)",
+        r"INSERT INTO t VALUES (1, 5, 2.5, 'NA'), (2, '\N', 'n/a', 'EU'), "
+        "(3, '', 'NULL', 'None')",
+    )
+    with Database.open(file) as db:
+        facts = db.schema.tables["t"].columns
+        dtypes = [column.dtype for column in facts.values()]
+        assert dtypes == ["BIGINT", "BIGINT", "DOUBLE", "VARCHAR"]
+        rows = db.query(f"SELECT * EXCLUDE (_time, _row) FROM {db.relation('t')}")
+        assert rows == [
+            (1, 5, 2.5, "NA"),
+            (2, None, None, "EU"),
+            (3, None, None, "None"),
+        ]
