@@ -236,3 +236,21 @@ def test_who_says_that_a_table_has_no_time_is_told_of_none_that_cannot_be_read()
     assert "named like a time" in texts(infer_schema(tables.declared, tables), "t")
     said = read_overrides({"tables": {"t": {"time": None}}}, tables.declared)
     assert "time" not in texts(infer_schema(tables.declared, tables, said), "t")
+
+
+def test_the_order_in_which_a_catalogue_lists_keys_is_not_seen():
+    frames = {
+        "a": pd.DataFrame({"a_id": range(9)}),
+        "b": pd.DataFrame({"b_id": range(9)}),
+        "c": pd.DataFrame({"c_id": range(9), "a_id": range(9), "b_id": range(9)}),
+    }
+    tables = Tables(frames)
+    inferred_keys = infer_schema(tables.declared, tables).tables["c"].fkeys
+    listed = tuple(DeclaredKey((f"{p}_id",), p, (f"{p}_id",)) for p in "ba")
+    known = {
+        name: replace(table, pkey=(f"{name}_id",), fkeys=listed if name == "c" else ())
+        for name, table in tables.declared.tables.items()
+    }
+    keys = infer_schema(Declared(known), tables).tables["c"].fkeys
+    assert [key.column for key in inferred_keys] == ["a_id", "b_id"]
+    assert [key.column for key in keys] == ["a_id", "b_id"]

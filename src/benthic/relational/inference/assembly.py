@@ -274,13 +274,17 @@ class _Inference:
         }
         key = self.key_columns.get(table.name)
         columns = {column.name: column for column in self._columns(table)}
+        # Features follow this order: one that is declared must not change predictions.
+        order = list(columns)
         others = [c for c in columns.values() if c.name not in (time.column, end)]
         self.problems += self._unread(table.name, others)
         return Table(
             table.name,
             columns,
             pkey_col=key.name if key else None,
-            fkeys=tuple(self.links[table.name]),
+            fkeys=tuple(
+                sorted(self.links[table.name], key=lambda k: order.index(k.column))
+            ),
             time_col=time.column,
             end_time_col=end,
             num_rows=table.num_rows,
