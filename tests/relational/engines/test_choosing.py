@@ -71,6 +71,7 @@ def test_a_ranker_is_read_as_one(db, tmp_path):
         "report": None,
         "boosters": 0,
         "calibration": ["none", [], []],
+        "candidates": {"most": 100, "wide": False},
     }
     with whole_folder(tmp_path / "model") as place:
         (place / "engine.json").write_text(json.dumps(facts))
