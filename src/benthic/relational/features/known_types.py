@@ -9,12 +9,11 @@ from benthic.relational.features.row_source import is_timed
 from benthic.relational.inference.profile import column_profiles
 from benthic.relational.inference.stypes import stored_stype
 from benthic.relational.schema import Column, SType, Table
+from benthic.relational.sources.source import SAMPLE_ROWS
 from benthic.relational.sql import quoted
 
 Types = Mapping[str, Mapping[str, str]]
 """Table -> column -> semantic type; plain JSON."""
-
-_ROWS = 20_000
 
 
 def known_types(db: Database, until: int) -> Types:
@@ -67,7 +66,7 @@ def _types(
     ((count,),) = db.query(f"SELECT count(*) {seen}")
     names = ", ".join(map(quoted, dtypes))
     # By content: neither a later row nor the order of rows changes what is drawn.
-    share = -(-count // _ROWS)
+    share = -(-count // SAMPLE_ROWS)
     drawn = f" AND hash(_time, {names}) % {share} = 0" if share > 1 else ""
     sample = f"(SELECT {names} {seen}{drawn})"
     profiles = column_profiles(dtypes, sample, db.query, num_rows=count)
