@@ -41,7 +41,7 @@ NOTES = {
     "minesweeper": "`rooted gcn` is a GCN's operator on the neighbors beside a map "
     "of the node itself, BatchNorm and no other skip, for up to 2,000 epochs; its "
     "settings were chosen at 12 layers by the validation nodes of the first split. "
-    "`sage` has a residual and BatchNorm, for up to 600 epochs. The seeds are published "
+    "`sage` has a residual and BatchNorm, for up to 600 epochs. Seeds are published "
     "splits."
 }
 
