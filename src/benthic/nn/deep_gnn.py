@@ -24,6 +24,7 @@ from benthic.nn.identity_map import IdentityMap
 from benthic.nn.norm import make_norm
 from benthic.nn.residual import DenseResidual, Skip
 from benthic.nn.sparse_input import InputLinear
+from benthic.nn.states import States
 from benthic.ranges import number
 
 __all__ = ["DeepGNN"]
@@ -174,7 +175,7 @@ class DeepGNN(nn.Module):
         x = self.act(self.lin_in(x))
         for drop in self.node_drops:
             x = drop(x)
-        states = [x]
+        states: Sequence[Tensor] = [x]
         for first, last in self._segments():
             if self.checkpoint and self.training:
                 states = checkpoint(
@@ -235,9 +236,9 @@ class DeepGNN(nn.Module):
         edges: Mapping[str, Tensor],
         batch: Tensor | None,
         states: Sequence[Tensor],
-    ) -> list[Tensor]:
+    ) -> States:
         """Layers ``first`` … ``last``: the states after them, as the skips need."""
-        states = list(states)
+        states = States(states)
         offered = {**edges, "batch": batch, "x_0": states[0]}
         for layer in range(first, last):
             x = self._normalized(layer, states[-1], batch)
@@ -245,7 +246,9 @@ class DeepGNN(nn.Module):
             x = convolve(self.convs[layer], x, edge_index, offered)
             if self.skips:
                 x = self.skips[layer](x, states, edge_index)
-            states = [*states, x] if self._keeps_all else [states[0], x]
+            if not self._keeps_all:
+                states = States(states[:1])
+            states.append(x)
         return states
 
     def _normalized(self, layer: int, x: Tensor, batch: Tensor | None) -> Tensor:
@@ -255,7 +258,7 @@ class DeepGNN(nn.Module):
         out: Tensor = norm(x, **taken(norm, {"batch": batch}))
         return out
 
-    def _last_state(self, states: list[Tensor], batch: Tensor | None) -> Tensor:
+    def _last_state(self, states: Sequence[Tensor], batch: Tensor | None) -> Tensor:
         if self.jump is None:
             x: Tensor = self.act(self._normalized(-1, states[-1], batch))
         else:

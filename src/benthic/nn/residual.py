@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import JumpingKnowledge
 from torch_geometric.utils import is_torch_sparse_tensor, scatter, to_edge_index
 
+from benthic.nn.states import States
 from benthic.ranges import number, whole_number
 
 __all__ = [
@@ -101,6 +102,10 @@ class InitialResidual(Skip):
     The limit of infinite depth is no longer one direction per connected component but
     a personalized PageRank of :math:`x_0`, which differs from node to node.
 
+    The trap is dropout in each layer: above :math:`1 - (1 - \alpha)^2` it lets the
+    states grow where few neighbors take its noise back (diagnosis D012). A 64-layer GCN
+    on Cora bears 0.6, a GAT does not, and learns with 0.2.
+
     Args:
         alpha: Share of :math:`x_0`, 0 … 1; 0 switches it off. The paper takes 0.1 on
             Cora, CiteSeer and PubMed (its appendix's table of hyper-parameters).
@@ -162,7 +167,8 @@ class DenseResidual(Skip):
     ) -> Tensor:
         if self.scale == 0:
             return h
-        return torch.add(h, torch.stack(list(states)).mean(0), alpha=self.scale)
+        stream = states if isinstance(states, States) else States(states)
+        return torch.add(h, stream.total(), alpha=self.scale / len(stream))
 
 
 class GradientGating(Skip):
