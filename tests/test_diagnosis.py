@@ -238,7 +238,7 @@ def test_a_heterogeneous_model_is_healthy_and_read_by_node_type():
 
 
 def outcomes(**kinds: tuple[str, float]) -> dict[str, Outcome]:
-    quiet = {f"D{n:03}": Outcome("passed", "no") for n in range(1, 12)}
+    quiet = {f"D{n:03}": Outcome("passed", "no") for n in range(1, 13)}
     return quiet | {
         code: Outcome(kind, "yes", confidence)
         for code, (kind, confidence) in kinds.items()
@@ -307,7 +307,7 @@ def test_the_document_is_strict_json(broken):
 
     document = json.loads(broken.to_json(), parse_constant=refuse)
     assert document["verdict"] == broken.verdict != "healthy"
-    assert len(document["checks"]) == 11
+    assert len(document["checks"]) == 12
     assert document["findings"][0]["docs"].startswith("docs/checks.md#d0")
     layer = document["layers"][2]
     assert layer["norm"] is None

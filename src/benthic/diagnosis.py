@@ -323,6 +323,7 @@ def _controls(case: Case) -> dict[str, Any]:
             {
                 "name": noise.name,
                 "all_paths": _finite(noise.all_paths),
+                "growth": _finite(noise.growth),
                 "skip_only": _finite(noise.skip_only),
             }
             for noise in case.noise

@@ -4,11 +4,13 @@ import pytest
 import torch
 from benchmarks.networks import GCNII, seeded
 from tests.checks.planted import Skips, blocks, case, fit
+from torch import nn
 from torch_geometric.data import Data
-from torch_geometric.nn import GCN, GIN
+from torch_geometric.nn import GCN, GIN, GCNConv
 
 from benthic.checks import VanishingGradient
 from benthic.diagnosis import diagnose
+from benthic.nn import DeepGNN, InitialResidual
 
 check = VanishingGradient()
 DATA = blocks()
@@ -88,4 +90,20 @@ def test_an_initial_residual_brings_the_gradient_around_the_layers():
     fresh = seeded(0, GCNII, 8, 16, 3, 64)
     outcome = check(case(fresh, DATA))
     assert outcome.kind == "passed"
-    assert outcome.evidence["gradient_ratio_fresh"] > 0.1
+    assert outcome.evidence["gradient_ratio_fresh"] > 0.04
+
+
+@pytest.mark.parametrize("norm", [None, nn.LayerNorm], ids=str)
+def test_an_initial_residual_of_a_stack_of_ours_starves_no_layer(norm):
+    residual = InitialResidual(0.1)
+    model = seeded(
+        0, DeepGNN, GCNConv, 8, 16, 3, num_layers=32, residual=residual, norm=norm
+    )
+    outcome = check(case(model, DATA))
+    assert outcome.kind == "passed"
+    assert outcome.evidence["gradient_ratio_fresh"] > 0.04
+
+
+def test_the_same_stack_without_it_starves_behind_its_first_map():
+    model = seeded(0, DeepGNN, GCNConv, 8, 16, 3, num_layers=32, norm=None)
+    assert check(case(model, DATA)).kind == "issue"

@@ -31,7 +31,7 @@ def test_a_finding_names_the_place_in_the_docs():
 
 def test_codes_are_unique_and_in_order():
     assert CODES == sorted(set(CODES))
-    assert CODES == [f"D{number:03}" for number in range(1, 12)]
+    assert CODES == [f"D{number:03}" for number in range(1, 13)]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=CODES)

@@ -5,11 +5,14 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from benchmarks.networks import seeded
 from tests.checks.planted import Skips, blocks
 from torch import nn
-from torch_geometric.nn import GCN
+from torch_geometric.data import Data
+from torch_geometric.nn import GCN, GCNConv
 
 from benthic.checks.noise import training_noise
+from benthic.nn import DeepGNN, InitialResidual
 
 DATA = blocks()
 
@@ -78,3 +81,46 @@ def test_the_callers_random_state_stays():
 
 def test_one_layer_has_no_stream_between_layers():
     assert noise(GCN(8, 16, 1, 3)) == []
+
+
+def test_where_nothing_is_averaged_dropout_grows_as_its_power_does():
+    # Without edges and weights a row of 4,096 equal entries keeps 1 / (1 - p) of power.
+    class Dropping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convs = nn.ModuleList(GCNConv(4096, 4096) for _ in range(4))
+
+        def forward(self, x, edge_index):
+            for conv in self.convs:
+                x = F.dropout(conv(x, edge_index), 0.6, self.training)
+            return x
+
+    model, x = Dropping(), torch.ones(3, 4096)
+    for conv in model.convs:
+        conv.lin = nn.Identity()
+    edges = torch.empty(2, 0, dtype=torch.int64)
+    layers = training_noise(model, lambda m: m(x, edges))
+    for depth, layer in enumerate(layers, start=1):
+        assert layer.growth == pytest.approx(0.4 ** (-depth / 2), rel=0.2)
+
+
+def test_a_few_nodes_that_stand_alone_do_not_count_as_growth():
+    model = seeded(
+        0, DeepGNN, GCNConv, 8, 16, 3, 48, residual=InitialResidual(0.1), dropout=0.5
+    )
+    alone = torch.randn(4, 8)
+    data = Data(x=torch.cat([DATA.x, alone]), edge_index=DATA.edge_index)
+    layers = training_noise(model, lambda m: m(data.x, data.edge_index))
+    assert max(layer.growth for layer in layers) < 10
+
+
+def test_states_that_dropout_makes_infinite_grow_without_bound():
+    class Dividing(Skips):
+        def forward(self, x, edge_index):
+            x = self.lin_in(x)
+            for conv in self.convs:
+                x = x + conv(x, edge_index)
+                x = x / F.dropout(torch.ones_like(x), 0.5, self.training)
+            return self.lin_out(x)
+
+    assert noise(Dividing(8, 3, 3))[-1].growth == math.inf

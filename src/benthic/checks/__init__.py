@@ -12,6 +12,7 @@ from benthic.checks.d008_feature_collapse import FeatureCollapse
 from benthic.checks.d009_not_learning import NotLearning
 from benthic.checks.d010_noisy_skip import NoisySkip
 from benthic.checks.d011_relation_collapse import RelationCollapse
+from benthic.checks.d012_growing_noise import GrowingNoise
 from benthic.checks.finding import Check, Finding, Outcome
 
 CHECKS: tuple[Check, ...] = (
@@ -26,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     NotLearning(),
     NoisySkip(),
     RelationCollapse(),
+    GrowingNoise(),
 )
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Exploding",
     "FeatureCollapse",
     "Finding",
+    "GrowingNoise",
     "NoisySkip",
     "NotLearning",
     "Outcome",

@@ -34,7 +34,15 @@ class VanishingGradient:
 
     code: str = "D003"
     cause: str = "vanishing gradient"
-    explains: tuple[str, ...] = ("D001", "D002", "D005", "D006", "D008", "D009")
+    explains: tuple[str, ...] = (
+        "D001",
+        "D002",
+        "D005",
+        "D006",
+        "D008",
+        "D009",
+        "D012",
+    )
 
     def __call__(self, case: Case) -> Outcome:
         """Compares the first layer's gradient with the last one's."""

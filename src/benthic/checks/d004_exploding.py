@@ -36,7 +36,16 @@ class Exploding:
 
     code: str = "D004"
     cause: str = "exploding signal or gradient"
-    explains: tuple[str, ...] = ("D001", "D002", "D003", "D005", "D006", "D008", "D009")
+    explains: tuple[str, ...] = (
+        "D001",
+        "D002",
+        "D003",
+        "D005",
+        "D006",
+        "D008",
+        "D009",
+        "D012",
+    )
 
     def __call__(self, case: Case) -> Outcome:
         """Fits one growth factor per layer to the norms."""

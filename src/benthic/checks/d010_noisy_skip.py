@@ -25,7 +25,15 @@ class NoisySkip:
 
     code: str = "D010"
     cause: str = "noise on the skip stream"
-    explains: tuple[str, ...] = ("D001", "D002", "D003", "D006", "D008", "D009")
+    explains: tuple[str, ...] = (
+        "D001",
+        "D002",
+        "D003",
+        "D006",
+        "D008",
+        "D009",
+        "D012",
+    )
 
     def __call__(self, case: Case) -> Outcome:
         """Follows the silenced stream from the first layer to the last."""

@@ -19,20 +19,28 @@ from benthic.trace.arguments import node_states
 # Rows on which the noise is measured: enough for two digits, and little memory.
 _MAX_ROWS = 1024
 
+# Passes with dropout, since some masks throw the states far and some do not
+# (benchmarks/dropout_growth.py), and one bad step is enough to lose a run.
+_PASSES = 4
+_SHARE = 0.9
+
 
 @dataclass(frozen=True)
 class Noise:
-    """Signal-to-noise power ratios of what one layer consumes.
+    """Signal-to-noise power ratios, and growth, of what one layer consumes.
 
     Args:
         name: Path of the layer.
         all_paths: In the model as it is.
+        growth: Norm of a node's states with dropout over that without: what a tenth
+            of the nodes surpass, in the worst of four passes.
         skip_only: With every message silenced, so that only skips carry the
             states on; None where nothing skips.
     """
 
     name: str
     all_paths: float
+    growth: float
     skip_only: float | None
 
 
@@ -47,10 +55,10 @@ def training_noise(
 
     With :math:`c` the cosine of the states without dropout and with it, all entries
     taken as one vector, the ratio is :math:`c^2 / (1 - c^2)`: what of the noisy
-    states lies along the clean ones over what does not. It knows no scale, and is 0
-    where dropout leaves nothing. Dropout on a skip stream multiplies up from layer
-    to layer; dropout on the branches does not touch the stream, whose ratio is then
-    infinite.
+    states lies along the clean ones over what does not. It knows no scale, which the
+    growth of the norms tells, and is 0 where dropout leaves nothing. Dropout on a skip
+    stream multiplies up from layer to layer; dropout on the branches does not touch
+    the stream, whose ratio is then infinite.
 
     Args:
         model: A copy of the model; left in training mode.
@@ -63,31 +71,43 @@ def training_noise(
         return []
     convs = [conv for layer in later for conv in layer.convs]
     heard = {layer.name: next(iter(layer.modules.values())) for layer in later}
-    all_paths = _ratios(model, run, heard, [], seed)
-    skip_only = _ratios(model, run, heard, convs, seed) if convs else {}
+    all_paths = _states(model, run, heard, [], range(seed, seed + _PASSES))
+    skip_only = _states(model, run, heard, convs, [seed]) if convs else {}
     return [
-        Noise(name, ratio, skip_only.get(name)) for name, ratio in all_paths.items()
+        Noise(
+            name,
+            _power_ratio(clean, noisy[0]),
+            max(_growth(clean, x) for x in noisy),
+            _power_ratio(skip_only[name][0], skip_only[name][1][0])
+            if name in skip_only
+            else None,
+        )
+        for name, (clean, noisy) in all_paths.items()
     ]
 
 
-def _ratios(
+def _states(
     model: nn.Module,
     run: Callable[[nn.Module], Any],
     heard: dict[str, nn.Module],
     silent: Sequence[nn.Module],
-    seed: int,
-) -> dict[str, float]:
+    seeds: Sequence[int],
+) -> dict[str, tuple[Tensor, list[Tensor]]]:
+    """What each layer hears without dropout, and with it for each seed."""
     model.train()
     with silenced(silent), torch.no_grad():
-        with forked_randomness(model, seed):
+        with forked_randomness(model, seeds[0]):
             clean = _inputs(model, run, heard, dropout=False)
-        with forked_randomness(model, seed):
-            noisy = _inputs(model, run, heard, dropout=True)
+        noisy = []
+        for seed in seeds:
+            with forked_randomness(model, seed):
+                noisy.append(_inputs(model, run, heard, dropout=True))
     largest = max((float(x.norm()) for x in clean.values()), default=0.0)
     return {
-        name: _power_ratio(x, noisy[name])
+        name: (x, [states[name] for states in noisy])
         for name, x in clean.items()
-        if float(x.norm()) > 1e-6 * largest and noisy[name].shape == x.shape
+        if float(x.norm()) > 1e-6 * largest
+        and all(states[name].shape == x.shape for states in noisy)
     }
 
 
@@ -118,6 +138,14 @@ def _inputs(
         for handle in handles:
             handle.remove()
     return states
+
+
+def _growth(clean: Tensor, noisy: Tensor) -> float:
+    """What a tenth of the rows surpass: a few that stand alone harm nobody else."""
+    before, after = clean.flatten(1).norm(dim=1), noisy.flatten(1).norm(dim=1)
+    counted = before > 1e-6 * before.max()
+    growth = (after / before)[counted].nan_to_num(nan=math.inf)
+    return float(growth.quantile(_SHARE, interpolation="lower"))
 
 
 def _power_ratio(clean: Tensor, noisy: Tensor) -> float:

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
+from benthic.checks.bypass import gradient_before
 from benthic.errors import BenthicError, InputError, ModelError
 from benthic.forward import Forward, iterate_batches, output_rows
 from benthic.supervision import SPLITS, Supervision
-from benthic.trace import Layer, LayerReading, RelationReading, Trace
-from benthic.trace.arguments import node_states
+from benthic.trace import LayerReading, RelationReading, Trace
 
 Loss = Callable[[Any, Any], Tensor]
 """A scalar loss from a model's output and the batch that produced it."""
@@ -39,8 +39,8 @@ class Reading:
         metrics: Accuracy by split; None where undefined.
         chance: Held-out accuracy of always answering the most frequent training class.
         num_held_out: Held-out labels, over all batches.
-        fed_gradient_norm: Loss gradient by what feeds the first layer; None where
-            that is the data itself.
+        fed_gradient_norm: Largest loss gradient by what feeds the first layer, or by
+            what that is made from, around the layers; None where it is data.
     """
 
     layers: tuple[LayerReading, ...]
@@ -114,18 +114,21 @@ class Pass:
         right = dict.fromkeys(SPLITS, 0)
         total = dict.fromkeys(SPLITS, 0)
         labels: list[Supervision] = []
+        fed: list[float] = []
         with (
             forked_randomness(model, self.seed),
             torch.enable_grad(),
             Trace(model, layers=self.layers) as trace,
-            _gradient_of_input(trace.found[0]) as fed,
         ):
+            first = next(iter(trace.found[0].modules.values()))
             for batch in iterate_batches(self.data):
                 supervision = Supervision.of(batch)
                 trace.supervision = supervision if with_probe else None
-                output = self.run(model, change(batch))
-                rows = self._node_rows(output, supervision)
-                self._backward(model, output, batch, rows, supervision)
+                with gradient_before(first) as norms:
+                    output = self.run(model, change(batch))
+                    rows = self._node_rows(output, supervision)
+                    self._backward(model, output, batch, rows, supervision)
+                fed += norms
                 labels += [] if supervision is None else [supervision]
                 if supervision is not None and rows is not None:
                     for split, (hits, count) in supervision.correct(rows).items():
@@ -216,24 +219,6 @@ class Pass:
             "outputs",
             "number the classes from 0, or give the model an output for each",
         )
-
-
-@contextmanager
-def _gradient_of_input(layer: Layer) -> Iterator[list[float]]:
-    """Collects the norms of the loss gradient by what a layer is given."""
-    norms: list[float] = []
-
-    def watch(_: nn.Module, args: Any, kwargs: Any) -> None:
-        for _node_type, x in node_states(args, kwargs)[:1]:
-            if x.requires_grad:
-                x.register_hook(lambda grad: norms.append(float(grad.double().norm())))
-
-    module = next(iter(layer.modules.values()))
-    handle = module.register_forward_pre_hook(watch, with_kwargs=True)
-    try:
-        yield norms
-    finally:
-        handle.remove()
 
 
 @contextmanager

@@ -107,7 +107,7 @@ _REMEDIES = (
     _Remedy(
         lambda: (Residual(), Norm(LayerNorm)),
         "signal and gradient get a way around each layer, the norm keeps their scale",
-        ("D002", "D003", "D004", "D009", "D010", "D011"),
+        ("D002", "D003", "D004", "D009", "D010", "D011", "D012"),
     ),
     _Remedy(
         lambda: (InitialResidual(alpha=0.1), IdentityMap(theta=0.5)),
@@ -151,7 +151,7 @@ _REMEDIES = (
     _Remedy(
         lambda: (Norm(LayerNorm),),
         "each row keeps its scale, so that signals neither vanish nor explode",
-        ("D002", "D004", "D009", "D011"),
+        ("D002", "D004", "D009", "D011", "D012"),
     ),
 )
 
