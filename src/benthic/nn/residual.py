@@ -167,8 +167,11 @@ class DenseResidual(Skip):
     ) -> Tensor:
         if self.scale == 0:
             return h
-        stream = states if isinstance(states, States) else States(states)
-        return torch.add(h, stream.total(), alpha=self.scale / len(stream))
+        if isinstance(states, States):
+            mean = states.total() / len(states)
+        else:
+            mean = torch.stack(list(states)).mean(0)
+        return torch.add(h, mean, alpha=self.scale)
 
 
 class GradientGating(Skip):
