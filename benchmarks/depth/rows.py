@@ -303,6 +303,10 @@ ROWS: dict[str, Row] = {
     "residual+layer_norm": Row(
         stack(residual=Residual(), norm=LayerNorm), graphs=GRAPHS
     ),
+    "residual+layer_norm+warmup": Row(
+        stack(residual=Residual(), norm=LayerNorm),
+        protocol=replace(STANDARD, warmup=20),
+    ),
     "deep_gcn": Row(lambda ins, outs, depth: DeepGCN(ins, 64, outs, depth)),
     "residual": Row(stack(residual=Residual())),
     "residual+batch_norm": Row(stack(residual=Residual(), norm=BatchNorm)),
