@@ -108,8 +108,9 @@ class Row:
         parts: Arguments of the network for one graph.
         scale: Factor of the input features, which sum to 1 in every row: larger ones
             let Adam's steps of one size get on faster.
-        seeds: Seeds at depths up to ``deep``, and beyond it or on a large graph.
+        seeds: Seeds at depths up to ``deep``, and beyond it.
         deep: See ``seeds``.
+        deep_on_large: The same on a large graph.
         depths: Depths to run.
         graphs: Graphs to run.
         rewiring: Changes the graph before training.
@@ -125,6 +126,7 @@ class Row:
     scale: float = 1.0
     seeds: tuple[int, int] = (3, 1)
     deep: int = 64
+    deep_on_large: int = 0
     depths: tuple[int, ...] = DEPTHS
     graphs: tuple[str, ...] = ("cora",)
     rewiring: BaseTransform | None = None
@@ -136,7 +138,8 @@ class Row:
 
     def seeds_at(self, graph: str, depth: int) -> range:
         """The seeds of a cell."""
-        return range(self.seeds[depth > self.deep or graph in LARGE])
+        deep = self.deep_on_large if graph in LARGE else self.deep
+        return range(self.seeds[depth > deep])
 
     def build(self, data: Data, graph: str, depth: int, seed: int) -> nn.Module:
         """The network of a cell; the caller's random state stays."""
@@ -269,6 +272,7 @@ ROWS: dict[str, Row] = {
         scale=10.0,
         seeds=(10, 3),
         deep=256,
+        deep_on_large=64,
         graphs=GRAPHS,
     ),
     "none": Row(plain("gcn"), graphs=GRAPHS),
