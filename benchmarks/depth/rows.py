@@ -176,7 +176,9 @@ def default(
     )
 
 
-def gcnii(ins: int, outs: int, depth: int, alpha: float = 0.1) -> nn.Module:
+def gcnii(
+    ins: int, outs: int, depth: int, alpha: float = 0.1, dropout: float = 0.5
+) -> nn.Module:
     """A GCN with GCNII's treatments, and DropNode."""
     return DeepGNN(
         GCNConv,
@@ -184,7 +186,7 @@ def gcnii(ins: int, outs: int, depth: int, alpha: float = 0.1) -> nn.Module:
         64,
         outs,
         depth,
-        dropout=0.5,
+        dropout=dropout,
         residual=InitialResidual(alpha),
         identity_map=IdentityMap(),
         drop=DropNode(0.5),

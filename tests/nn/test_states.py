@@ -2,21 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.backward import num_edges
 from torch_geometric.nn import GCNConv
 
 from benthic.nn import DeepGNN, DenseResidual
 from benthic.nn.states import States
-
-
-def backward_sizes(out: torch.Tensor) -> int:
-    """How many operations the backward pass goes through."""
-    seen, queue = {out.grad_fn}, [out.grad_fn]
-    for node in queue:
-        parents = {p for p, _ in node.next_functions if p is not None} - seen
-        seen |= parents
-        queue += parents
-    edges = [p for node in seen for p, _ in node.next_functions if p is not None]
-    return len(edges)
 
 
 def test_the_total_is_the_sum_however_often_it_is_asked_for():
@@ -29,6 +19,15 @@ def test_the_total_is_the_sum_however_often_it_is_asked_for():
         assert states.total() is states.total()
 
 
+def test_the_total_goes_on_from_one_that_is_known():
+    first, second, third = (torch.randn(4, 3) for _ in range(3))
+    before = first + second
+    states = States([first, second, third], before)
+    assert states.known_total is None
+    assert torch.equal(states.total(), before + third)
+    assert states.known_total is states.total()
+
+
 def test_a_stack_without_states_has_no_total():
     with pytest.raises(IndexError, match="no states"):
         States().total()
@@ -39,7 +38,7 @@ def test_a_dense_stack_of_twice_the_depth_has_twice_the_operations():
 
     def operations(depth: int) -> int:
         stack = DeepGNN(GCNConv, 2, 4, 2, depth, residual=DenseResidual(), dropout=0.0)
-        return backward_sizes(stack(x, edge_index))
+        return num_edges(stack(x, edge_index))
 
     sizes = [operations(depth) for depth in (8, 16, 32)]
     assert sizes[2] - sizes[1] == 2 * (sizes[1] - sizes[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.backward import num_edges
 from tests.treatment.models import Stack
 from torch import nn
 from torch_geometric.nn import GraphNorm, HypergraphConv, JumpingKnowledge, SAGEConv
@@ -59,6 +60,17 @@ def test_a_norm_of_graphs_is_told_the_graphs_where_they_fit():
     norm = GraphNorm(3)
     assert torch.equal(Join(norm=norm)(h, [], None, batch)[1], norm(h, batch))
     assert torch.equal(Join(norm=norm)(h, [], None, batch[:2])[1], norm(h))
+
+
+def test_a_dense_treatment_of_twice_the_depth_has_twice_the_operations():
+    x, edge_index = torch.ones(3, 6), torch.tensor([[0, 1, 2], [1, 2, 0]])
+
+    def operations(depth: int) -> int:
+        model = Stack((6, *[8] * depth, 3))
+        return num_edges(treat(model, DenseResidual())(x, edge_index))
+
+    sizes = [operations(depth) for depth in (8, 16, 32)]
+    assert sizes[2] - sizes[1] == 2 * (sizes[1] - sizes[0])
 
 
 class Own(Skip):

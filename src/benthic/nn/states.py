@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor
 
 __all__ = ["States"]
@@ -14,6 +16,10 @@ class States(list[Tensor]):
     in each of :math:`L` layers costs :math:`L` additions forward and backward, not
     :math:`L^2 / 2`.
 
+    Args:
+        states: The first ones.
+        before: The sum of all of them but the last, where it is known.
+
     Example:
         >>> states = States([torch.ones(2), torch.ones(2)])
         >>> states.total()
@@ -23,8 +29,17 @@ class States(list[Tensor]):
         tensor([3., 3.])
     """
 
-    _total: Tensor | None = None
-    _num_summed: int = 0
+    def __init__(
+        self, states: Iterable[Tensor] = (), before: Tensor | None = None
+    ) -> None:
+        super().__init__(states)
+        self._total = before
+        self._num_summed = 0 if before is None else len(self) - 1
+
+    @property
+    def known_total(self) -> Tensor | None:
+        """The sum of all states, if it was asked for."""
+        return self._total if self._num_summed == len(self) else None
 
     def total(self) -> Tensor:
         """The sum of all states, of the shape of one."""

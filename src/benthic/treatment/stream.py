@@ -23,9 +23,15 @@ from benthic.treatment.row_numbers import (
 
 @dataclass
 class State:
-    """What a layer computed, before its norm."""
+    """What a layer computed, before its norm.
+
+    Args:
+        x: The state itself.
+        total: The sum of the stream's states up to this one, if a skip asked for it.
+    """
 
     x: Tensor
+    total: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from benthic.nn.residual import (
     Residual,
     Skip,
 )
+from benthic.nn.states import States
 from benthic.treatment.arguments import (
     Inputs,
     Place,
@@ -230,19 +231,21 @@ class TreatedLayer(nn.Module):
             join = self.joins[self.keys[node_type]]
             if stream:
                 self._refuse_no_graph(current, join)
+            states = _states(stream)
             state.x, returned = join(
                 h,
-                [s.x for s in stream],
+                states,
                 current.graph[0] if current.graph else None,
                 current.batch(node_type),
                 is_answer=(self.name, node_type) in current.answers,
             )
+            if len(stream) > 1:
+                stream[-1].total = states.known_total
         if current.stream is not None:
             kept = stream if self.keeps_all or len(stream) < 2 else stream[:1]
-            states = (*kept, state)
             num_maps = bool(self.maps) + (origin.num_maps if origin else 0)
             current.stream.produced(
-                self.name, returned, states, depth, node_type, num_maps
+                self.name, returned, (*kept, state), depth, node_type, num_maps
             )
         return returned
 
@@ -290,6 +293,12 @@ class TreatedLayer(nn.Module):
             )
         for identity_map in self.maps:
             identity_map.layer = number
+
+
+def _states(stream: Sequence[State]) -> States:
+    """The states of a stream, whose sum goes on from that at the layer before."""
+    before = stream[-2].total if len(stream) > 1 else None
+    return States((state.x for state in stream), before)
 
 
 def _why_none(current: Pass, node_type: str, h: Tensor) -> str:
