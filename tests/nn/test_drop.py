@@ -379,6 +379,12 @@ def test_drop_node_takes_rows_of_any_shape(shape):
     assert DropNode(0.5)(torch.ones(shape)).shape == shape
 
 
+def test_a_dropped_node_is_silent_in_every_frame():
+    x = DropNode(0.5)(torch.ones(3, 200, 4))
+    assert torch.equal(x[0, :, :1].expand(3, 200, 4), x)
+    assert x.unique().tolist() == [0.0, 2.0]
+
+
 # DropMessage
 
 

@@ -14,7 +14,7 @@ from benthic.nn.norm import LayerNorm
 from benthic.nn.residual import DenseResidual, Residual
 from benthic.treatment import Norm, treat
 from benthic.treatment.hetero import TypedJoin
-from benthic.treatment.treated_layer import Join
+from benthic.treatment.join import Join
 
 
 @pytest.mark.parametrize("aggr", ["sum", "mean", "max", "mul"])

@@ -246,6 +246,23 @@ def test_a_heterogeneous_model_is_prescribed_for():
 
 
 @pytest.mark.usefixtures("few")
+class Frames(nn.Module):
+    """A stack over two views of the features at once, ``[2, N, C]``."""
+
+    def __init__(self):
+        super().__init__()
+        self.stack, self.lin = GCN(6, 8, 3, 8), nn.Linear(8, 3)
+
+    def forward(self, x, edge_index):
+        return self.lin(self.stack(torch.stack([x, -x]), edge_index).mean(0))
+
+
+def test_a_stack_on_frames_is_prescribed_for():
+    rx = prescribe(Frames(), communities(num_nodes=25), epochs=3, seeds=1)
+    assert len(rx.table) > 5
+    assert all(row.mean is not None for row in rx.table)
+
+
 def test_the_metric_of_the_protocol_decides():
     graph = communities(classes=2)
     protocol = Protocol(epochs=15, metric=roc_auc)

@@ -39,6 +39,7 @@ from torch_geometric.nn import (
     GCNConv,
     GraphSAGE,
     JumpingKnowledge,
+    MessagePassing,
     SAGEConv,
     Sequential,
     TopKPooling,
@@ -49,10 +50,17 @@ from torch_geometric.utils import to_torch_csr_tensor
 
 from benthic.diagnosis import diagnose
 from benthic.errors import InputError
-from benthic.nn.drop import DropEdge, DropMessage, DropNode, SkipNode
+from benthic.nn.drop import DropEdge, DropMessage, DropNode, DropPath, SkipNode
 from benthic.nn.gpr import GeneralizedPageRank
 from benthic.nn.identity_map import IdentityMap
-from benthic.nn.norm import BatchNorm, ContraNorm, GraphNorm, LayerNorm, PairNorm
+from benthic.nn.norm import (
+    BatchNorm,
+    ContraNorm,
+    DiffGroupNorm,
+    GraphNorm,
+    LayerNorm,
+    PairNorm,
+)
 from benthic.nn.residual import (
     AntiSymmetric,
     DenseResidual,
@@ -120,6 +128,64 @@ def test_the_copy_trains_and_every_inserted_parameter_has_a_gradient(
     inserted = list(treated.treatments.named_parameters())
     assert inserted
     assert all(p.grad is not None for _, p in inserted if p.requires_grad)
+
+
+BY_GRAPH = [
+    *(t for t in EVERYTHING if not isinstance(t, DropMessage)),
+    *map(Norm, (ContraNorm, GraphNorm, LayerNorm, PairNorm)),
+    AntiSymmetric,
+    DenseResidual(),
+    DropPath(0.5),
+    GradientGating(),
+    JumpingKnowledge("lstm", 8, 2),
+    APPNP(K=2, alpha=0.1),
+]
+ACROSS_GRAPHS = [Norm(BatchNorm), Norm(DiffGroupNorm)]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("treatment", BY_GRAPH, ids=str)
+def test_each_frame_is_treated_as_a_graph_of_its_own(
+    treatment, training, x, edge_index
+):
+    treated = treat(GCN(6, 8, 3, 8), treatment).train(training)
+    (frames,) = run(treated, torch.stack([x, 2 * x]), edge_index)
+    for frame, alone in zip(frames, (x, 2 * x), strict=True):
+        torch.testing.assert_close(frame, run(treated, alone, edge_index)[0])
+
+
+@pytest.mark.parametrize("treatment", ACROSS_GRAPHS, ids=str)
+def test_a_norm_across_graphs_is_one_across_frames(treatment, x, edge_index):
+    treated = treat(GCN(6, 8, 3, 8), treatment)
+    (frames,) = run(treated, torch.stack([x, 2 * x]), edge_index)
+    side_by_side = torch.cat([edge_index, edge_index + len(x)], dim=1)
+    (rows,) = run(treated, torch.cat([x, 2 * x]), side_by_side)
+    torch.testing.assert_close(frames.flatten(0, 1), rows)
+
+
+class NodesFirst(MessagePassing):
+    """Sums messages of states ``[N, T, C]``."""
+
+    def __init__(self, channels):
+        super().__init__(node_dim=0)
+        self.out_channels = channels
+        self.lin = nn.Linear(channels, channels)
+
+    def forward(self, x, edge_index):
+        return self.propagate(edge_index, x=self.lin(x))
+
+
+def test_nodes_in_the_first_of_three_dimensions_are_not_taken_for_frames(edge_index):
+    model = Sequential(
+        "x, edge_index", [(NodesFirst(6), "x, edge_index -> x") for _ in range(3)]
+    )
+    x = torch.randn(20, 2, 6)
+    for treatment in (Residual(), DropEdge(0.5)):
+        assert treat(model, treatment)(x, edge_index).shape == x.shape
+    for treatment in (Norm(PairNorm), DropNode(0.5), SkipNode(0.5)):
+        assert treat(model, treatment)(x[:, 0], edge_index).shape == (20, 6)
+        with pytest.raises(InputError, match=r"nodes in dimension 0 of \[20, 2, 6\]"):
+            treat(model, treatment)(x, edge_index)
 
 
 @pytest.mark.parametrize("make", HOMOGENEOUS.values(), ids=list(HOMOGENEOUS))

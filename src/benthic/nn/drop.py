@@ -218,7 +218,8 @@ class DropNode(nn.Module):
         """The states, whole rows of them 0.
 
         Args:
-            x: Node states, ``[N, …]``.
+            x: Node states, ``[N, C]``, or ``[…, N, C]`` of several frames, in all of
+                which a node is silent.
         """
         if not self.training or self.p == 0:
             return x
@@ -374,8 +375,9 @@ def _keep_all(edge_index: Tensor) -> Tensor:
 
 
 def _ones_per_row(x: Tensor) -> Tensor:
-    first = (slice(None), *[slice(1)] * (x.dim() - 1))
-    return torch.ones_like(x[first])  # [N, 1, …]
+    nodes = max(x.dim() - 2, 0)
+    first = (slice(None) if dim == nodes else slice(1) for dim in range(x.dim()))
+    return torch.ones_like(x[tuple(first)])  # […, N, 1]
 
 
 def _probability(p: float) -> float:

@@ -221,9 +221,10 @@ class GradientGating(Skip):
             target, source = to_edge_index(edge_index)[0].clone()
         else:
             source, target = edge_index
-        change = (h[source] - h[target]).abs() ** self.p  # [E, C]
-        gate = scatter(change, target, dim=0, dim_size=h.size(0), reduce="sum").tanh()
-        return torch.lerp(states[-1], h, gate)
+        sent, own = h.index_select(-2, source), h.index_select(-2, target)
+        change = (sent - own).abs() ** self.p  # […, E, C]
+        total = scatter(change, target, dim=-2, dim_size=h.size(-2), reduce="sum")
+        return torch.lerp(states[-1], h, total.tanh())
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -10,9 +10,9 @@ from torch import nn
 from benthic.treatment.answers import Key, may_take, try_out, weights_of
 from benthic.treatment.arguments import Inputs, unnamed_graphs
 from benthic.treatment.inserted_table import Row
+from benthic.treatment.join import Join
 from benthic.treatment.passes import Call, Pass, Running
 from benthic.treatment.placement import ANSWER, Site
-from benthic.treatment.treated_layer import Join
 
 
 class Endings:

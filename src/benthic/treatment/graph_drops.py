@@ -71,7 +71,7 @@ class EdgeDrops(nn.Module):
                 f"{type(self.drops[0]).__name__} cannot drop edges",
                 "give edge_index as an int64 tensor [2, E], or use DropNode",
             )
-        kept = self._kept(current, edge_index, inputs)
+        kept = self._kept(conv, current, edge_index, inputs)
         if kept is None:
             return None
         changes = {place: kept[0]}
@@ -85,12 +85,12 @@ class EdgeDrops(nn.Module):
         return changed.args, changed.kwargs
 
     def _kept(
-        self, current: Pass, edge_index: Tensor, inputs: Inputs
+        self, conv: nn.Module, current: Pass, edge_index: Tensor, inputs: Inputs
     ) -> tuple[Tensor, Tensor] | None:
         """The edges that stay and where they were; None if all stay."""
         key = id(edge_index), id(edge_index)
         if key not in current.edges:
-            keep = self._keep(edge_index, inputs)
+            keep = self._keep(conv, edge_index, inputs)
             if torch._C._functorch.is_functorch_wrapped_tensor(keep):
                 raise InputError(
                     "treatments",
@@ -105,8 +105,8 @@ class EdgeDrops(nn.Module):
             current.edges[key] = edge_index, stay
         return current.edges[key][1]  # type: ignore[no-any-return]
 
-    def _keep(self, edge_index: Tensor, inputs: Inputs) -> Tensor:
-        num_sources, num_targets = _num_nodes(edge_index, inputs)
+    def _keep(self, conv: nn.Module, edge_index: Tensor, inputs: Inputs) -> Tensor:
+        num_sources, num_targets = _num_nodes(conv, edge_index, inputs)
         drops, num_nodes = self.drops, num_sources
         if num_targets is not None:
             edge_index = edge_index + edge_index.new_tensor([[0], [num_sources]])
@@ -165,21 +165,24 @@ def _one_way(drop: EdgeDrop) -> EdgeDrop:
     return one_way  # type: ignore[no-any-return]
 
 
-def _num_nodes(edge_index: Tensor, inputs: Inputs) -> tuple[int, int | None]:
+def _num_nodes(
+    conv: nn.Module, edge_index: Tensor, inputs: Inputs
+) -> tuple[int, int | None]:
     """Sources and targets; None for targets that are the sources."""
+    nodes: Any = conv.node_dim
     place = state_place(inputs)
     states = None if place is None else inputs[place]
     if isinstance(states, tuple | list) and len(states) == 2:
         source, target = states
         if source is not target:
-            given = target.size(0) if is_state(target) else 0
+            given = target.size(nodes) if is_state(target) else 0
             rows = [edge_index[0], edge_index[1]]
             low = [int(row.max()) + 1 if row.numel() else 0 for row in rows]
-            num_sources = source.size(0) if is_state(source) else 0
+            num_sources = source.size(nodes) if is_state(source) else 0
             return max(num_sources, low[0]), max(given, low[1])
         states = source
     if is_state(states):
-        return states.size(0), None  # type: ignore[union-attr]
+        return states.size(nodes), None  # type: ignore[union-attr]
     return int(edge_index.max()) + 1 if edge_index.numel() else 0, None
 
 
@@ -204,7 +207,7 @@ def _is_per_edge(conv: nn.Module, inputs: Inputs, place: Place, num_edges: int) 
     states = state_place(inputs)
     value = None if states is None else inputs[states]
     rows = [
-        x.size(0)
+        x.size(conv.node_dim)
         for x in (value if isinstance(value, tuple) else (value,))
         if is_state(x)
     ]

@@ -14,9 +14,10 @@ from benthic.nn.drop import DropNode
 from benthic.trace.arguments import ends
 from benthic.trace.layers import Layer
 from benthic.treatment.arguments import map_tensors
+from benthic.treatment.join import Join
 from benthic.treatment.passes import Running
 from benthic.treatment.placement import NO_STATES, STARTS, Site
-from benthic.treatment.treated_layer import Join, key_of
+from benthic.treatment.treated_layer import key_of
 from benthic.treatment.wanted import Wanted
 
 

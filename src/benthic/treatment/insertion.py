@@ -14,6 +14,7 @@ from torch_geometric.nn import JumpingKnowledge, MessagePassing
 from benthic.errors import InputError
 from benthic.nn.identity_map import IdentityMap
 from benthic.nn.residual import Skip
+from benthic.treatment.join import Join
 from benthic.treatment.placement import (
     Site,
     describe,
@@ -21,7 +22,6 @@ from benthic.treatment.placement import (
     has_two_names,
     label,
 )
-from benthic.treatment.treated_layer import Join
 from benthic.treatment.wanted import Wanted
 
 _Module = TypeVar("_Module", bound=nn.Module)

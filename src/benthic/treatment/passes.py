@@ -59,6 +59,7 @@ class Pass:
         self.graph: tuple[Any, ...] = ()
         self.no_graph = ""
         self.num_nodes = -1
+        self.node_dim = -2  # of states of more than two dimensions
         self._batch: Any = _UNKNOWN
 
     def batch(self, node_type: str) -> Any:

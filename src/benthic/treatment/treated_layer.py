@@ -1,13 +1,11 @@
-"""What is put around one layer: its skips, its norm, its drops."""
+"""Hangs treatments on one layer of a model, and follows its stream through it."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch_geometric.nn import JumpingKnowledge
 from torch_geometric.utils import is_torch_sparse_tensor
 
 from benthic.errors import InputError
@@ -18,7 +16,6 @@ from benthic.nn.residual import (
     GradientGating,
     InitialResidual,
     Residual,
-    Skip,
 )
 from benthic.nn.states import States
 from benthic.treatment.arguments import (
@@ -26,7 +23,6 @@ from benthic.treatment.arguments import (
     Place,
     edge_place,
     is_edges,
-    is_graph,
     is_of_one_kind,
     is_state,
     map_tensors,
@@ -34,6 +30,7 @@ from benthic.treatment.arguments import (
     state_place,
     target_states,
 )
+from benthic.treatment.join import Join
 from benthic.treatment.passes import Pass, Running
 from benthic.treatment.placement import NO_STATES, STARTS
 from benthic.treatment.row_numbers import tensors
@@ -41,74 +38,6 @@ from benthic.treatment.stream import State, Stream, usable
 
 # These look at the first and the current state only, so that the others can go.
 _READ_ENDS = (Residual, InitialResidual, GradientGating, AntiSymmetric, SkipNode)
-
-
-class Join(nn.Module):
-    r"""Joins what a layer computed for one node type to its stream.
-
-    .. math:: x_{l+1} = \operatorname{skip}(h_l, (x_1, \dots, x_l)), \qquad
-        \text{returned: } \operatorname{norm}(x_{l+1})
-
-    Args:
-        skips: One after the other.
-        norm: Of what is returned.
-        jump: Jumping knowledge, where this is the last layer of the stream.
-    """
-
-    def __init__(
-        self,
-        skips: Sequence[Skip] = (),
-        norm: nn.Module | None = None,
-        jump: JumpingKnowledge | None = None,
-    ) -> None:
-        super().__init__()
-        self.skips = nn.ModuleList(skips)
-        self.norm = norm
-        self.jump = jump
-        self.takes_batch = norm is not None and (
-            "batch" in inspect.signature(norm.forward).parameters
-        )
-
-    def forward(
-        self,
-        h: Tensor,
-        states: Sequence[Tensor],
-        edge_index: Tensor | None = None,
-        batch: Tensor | None = None,
-        *,
-        is_answer: bool = False,
-    ) -> tuple[Tensor, Tensor]:
-        """The next state, and what the layer returns.
-
-        Args:
-            h: What the layer computed, ``[N, C]``.
-            states: The stream so far; empty where it starts.
-            edge_index: The graph, for skips that look at it.
-            batch: Graph of each node, for norms that look at it.
-            is_answer: Whether the model returns it, so that the norm does not act.
-        """
-        x = h
-        if states:
-            for skip in self.skips:
-                x = skip(x, states, edge_index)
-        returned = x
-        if self.jump is not None and states:
-            returned = self.jump([*states, x])
-        if self.norm is not None and not is_answer:
-            has_graphs = self.takes_batch and is_graph(batch)
-            fits = has_graphs and batch.size(0) == x.size(0)  # type: ignore[union-attr]
-            returned = self.norm(returned, batch=batch) if fits else self.norm(returned)
-        return x, returned
-
-    def ask_for_gradient(self, has_states: bool) -> None:
-        """Lets weights be trained that act on earlier states, or not.
-
-        Args:
-            has_states: Whether there are any.
-        """
-        self.skips.requires_grad_(has_states)
-        if self.jump is not None:
-            self.jump.requires_grad_(has_states)
 
 
 class TreatedLayer(nn.Module):
@@ -159,6 +88,7 @@ class TreatedLayer(nn.Module):
         if current.running is not None:  # inside a block that is treated as a whole
             return None
         current.running = module
+        current.node_dim = getattr(module, "node_dim", -2)
         inputs = Inputs(args, kwargs)
         current.graph, current.no_graph = _graph(module, inputs)
         if current.stream is None:
@@ -196,7 +126,10 @@ class TreatedLayer(nn.Module):
         stream = current.stream
 
         def dropped(x: Tensor) -> Tensor:
-            return x if stream.origin(x) else current.drop_nodes(drop, x)
+            if stream.origin(x):
+                return x
+            self._refuse_other_rows(current, drop, x)
+            return current.drop_nodes(drop, x)
 
         changed = inputs.replaced({place: map_tensors(inputs[place], dropped)})
         return changed.args, changed.kwargs
@@ -217,7 +150,7 @@ class TreatedLayer(nn.Module):
         if not is_state(h):
             return h
         if current.num_nodes < 0 or not node_type:
-            current.num_nodes = h.size(0)
+            current.num_nodes = h.size(current.node_dim)
         origin = current.origins.get(node_type)
         stream = usable(origin, h, self.name) if current.stream is not None else ()
         depth = 0
@@ -228,19 +161,7 @@ class TreatedLayer(nn.Module):
         self._note_states(current, node_type, h, bool(stream))
         current.ran[self.name, node_type] = None
         if node_type in self.keys and not current.is_trial:
-            join = self.joins[self.keys[node_type]]
-            if stream:
-                self._refuse_no_graph(current, join)
-            states = _states(stream)
-            state.x, returned = join(
-                h,
-                states,
-                current.graph[0] if current.graph else None,
-                current.batch(node_type),
-                is_answer=(self.name, node_type) in current.answers,
-            )
-            if len(stream) > 1:
-                stream[-1].total = states.known_total
+            state.x, returned = self._join(current, node_type, h, stream)
         if current.stream is not None:
             kept = stream if self.keeps_all or len(stream) < 2 else stream[:1]
             num_maps = bool(self.maps) + (origin.num_maps if origin else 0)
@@ -248,6 +169,26 @@ class TreatedLayer(nn.Module):
                 self.name, returned, (*kept, state), depth, node_type, num_maps
             )
         return returned
+
+    def _join(
+        self, current: Pass, node_type: str, h: Tensor, stream: Sequence[State]
+    ) -> tuple[Tensor, Tensor]:
+        join: Any = self.joins[self.keys[node_type]]
+        if stream:
+            self._refuse_no_graph(current, join)
+        for part in join.by_rows:
+            self._refuse_other_rows(current, part, h)
+        states = _states(stream)
+        x, returned = join(
+            h,
+            states,
+            current.graph[0] if current.graph else None,
+            current.batch(node_type),
+            is_answer=(self.name, node_type) in current.answers,
+        )
+        if len(stream) > 1:
+            stream[-1].total = states.known_total
+        return x, returned
 
     def _refuse_no_graph(self, current: Pass, join: Any) -> None:
         wanting = [skip for skip in join.skips if skip.needs_graph]
@@ -257,6 +198,15 @@ class TreatedLayer(nn.Module):
                 f"{type(wanting[0]).__name__} on layer {self.name!r}, "
                 f"{current.no_graph}",
                 "use Residual() or InitialResidual()",
+            )
+
+    def _refuse_other_rows(self, current: Pass, part: nn.Module, x: Tensor) -> None:
+        if x.dim() > 2 and current.node_dim not in (-2, x.dim() - 2):
+            raise InputError(
+                "treatments",
+                f"{type(part).__name__} on layer {self.name!r}, which has nodes in "
+                f"dimension {current.node_dim} of {list(x.shape)}",
+                "put them in the last but one (node_dim=-2), or use Residual()",
             )
 
     def _refuse_after_jump(self, before: str, node_type: str) -> None:

@@ -31,6 +31,7 @@ from benthic.treatment.insertion import (
     like,
     make_joins,
 )
+from benthic.treatment.join import Join
 from benthic.treatment.passes import (
     Call,
     Pass,
@@ -39,7 +40,7 @@ from benthic.treatment.passes import (
     methods,
 )
 from benthic.treatment.placement import Site, find_sites, label
-from benthic.treatment.treated_layer import Aside, Join, TreatedLayer, keeps_all, key_of
+from benthic.treatment.treated_layer import Aside, TreatedLayer, keeps_all, key_of
 from benthic.treatment.wanted import Wanted, is_idle, sort_treatments
 
 _Model = TypeVar("_Model")
@@ -136,7 +137,7 @@ class Treatments(nn.Module):
         return self._spread(current, out)
 
     def _spread(self, current: Pass, out: Any) -> Any:
-        if is_state(out) and out.size(0) == current.num_nodes:
+        if is_state(out) and out.size(-2) == current.num_nodes:
             return self.propagation(out, *current.graph)  # type: ignore[misc]
         if isinstance(out, tuple | list) and out:
             return type(out)([self._spread(current, out[0]), *out[1:]])
