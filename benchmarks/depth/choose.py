@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.depth.choose [ROW …] [--graph cora]`` changes one setting at a
 time, 16 layers or propagations, 3 seeds. Every finished trial is one line of
-``results/choose.jsonl``.
+``results/choose.jsonl``, and is not run again once a better setting is the row's own.
 """
 
 from __future__ import annotations
@@ -33,41 +33,47 @@ PROTOCOL: dict[str, tuple[float, ...]] = {
     "hidden_weight_decay": (5e-4, 1e-2),
     "lr": (0.003, 0.01),
     "weight_decay": (5e-4, 2e-3, 5e-3, 1e-2),
-    "consistency": (0.0, 1.0, 2.0),
+    "consistency": (0.0, 0.5, 1.0, 2.0),
     "temperature": (0.2, 0.3, 0.5),
 }
 
 
-def neighbors(row: Row, graph: str) -> list[dict[str, float]]:
-    """Settings that differ from the row's in one value, and the row's own first."""
-    now = asdict(row.protocol_of(graph))
-    now |= {name: signature(row.network).parameters[name].default for name in PARTS}
-    now |= row.parts.get(graph, {})
-    return [{}] + [
-        {name: value}
+def settings(row: Row, graph: str) -> dict[str, float | None]:
+    """The row's own; None for hidden layers' weights where it has no such layers."""
+    protocol = asdict(row.protocol_of(graph))
+    defaults = signature(row.network).parameters
+    return (
+        {name: protocol[name] for name in PROTOCOL}
+        | {name: defaults[name].default for name in PARTS}
+        | row.parts.get(graph, {})
+    )
+
+
+def neighbors(row: Row, graph: str) -> list[dict[str, float | None]]:
+    """The row's own settings, and those that differ from them in one value."""
+    own = settings(row, graph)
+    return [own] + [
+        own | {name: value}
         for name, values in (PROTOCOL | PARTS).items()
         for value in values
-        # None: no hidden layers whose weights could decay
-        if now[name] not in (value, None)
+        if own[name] not in (value, None)
     ]
 
 
-def trial(name: str, graph: str, changes: dict[str, float]) -> dict[str, Any]:
-    """Validation accuracy of one setting; the test split is taken away first."""
-    row = ROWS[name]
-    parts = {key: value for key, value in changes.items() if key in PARTS}
-    row = replace(row, parts={graph: row.parts.get(graph, {}) | parts})
+def trial(name: str, graph: str, chosen: dict[str, float | None]) -> dict[str, Any]:
+    """Validation accuracy of some settings; the test split is taken away first."""
+    row = replace(ROWS[name], parts={graph: {key: chosen[key] for key in PARTS}})
     data = without_test(load(graph))
     data.x = data.x * row.scale
     models = [row.build(data, graph, DEPTH, seed) for seed in range(SEEDS)]
-    changed = {key: value for key, value in changes.items() if key in PROTOCOL}
-    protocol = replace(row.protocol_of(graph), **changed)
+    changes: dict[str, Any] = {key: chosen[key] for key in PROTOCOL}
+    protocol = replace(row.protocol_of(graph), **changes)
     runs = train_together(models, data, protocol, seeds=range(SEEDS))
     scores = [round(100 * run.metrics["val"], 2) for run in runs]
     return {
         "row": name,
         "graph": graph,
-        "changed": changes,
+        "settings": chosen,
         "val": scores,
         "mean": round(statistics.mean(scores), 2),
         "best_epoch": [run.best_epoch for run in runs],
@@ -82,15 +88,14 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     lines = TRIALS.read_text().splitlines() if TRIALS.exists() else []
-    done = [
-        (each["row"], each["graph"], each["changed"]) for each in map(json.loads, lines)
-    ]
+    trials = [json.loads(line) for line in lines]
+    done = [(each["row"], each["graph"], each["settings"]) for each in trials]
     for name in chosen.rows or SEARCHED:
         for graph in chosen.graph or GRAPHS:
-            for changes in neighbors(ROWS[name], graph):
-                if (name, graph, changes) in done:
+            for wanted in neighbors(ROWS[name], graph):
+                if (name, graph, wanted) in done:
                     continue
-                found = trial(name, graph, changes)
+                found = trial(name, graph, wanted)
                 with TRIALS.open("a") as file:
                     file.write(json.dumps(found) + "\n")
                 print(found, flush=True)

@@ -109,6 +109,37 @@ def test_outputs_and_gradients_are_pygs(name):
         torch.testing.assert_close(passes(fast, edges), passes(plain, edges))
 
 
+TRANSFORMS = {
+    "grad": torch.func.grad(lambda x, one: one(x).sin().sum(), argnums=0),
+    "jacrev": lambda x, one: torch.func.jacrev(one)(x),
+    "jvp": lambda x, one: torch.func.jvp(one, (x,), (x.cos(),)),
+    "vmap of grad": lambda x, one: torch.func.vmap(
+        torch.func.grad(lambda x: one(x).sin().sum())
+    )(torch.stack([x, 2 * x])),
+    "jvp of grad": lambda x, one: torch.func.jvp(
+        torch.func.grad(lambda x: one(x).sin().sum()), (x,), (x.cos(),)
+    ),
+    "jacobian": lambda x, one: torch.autograd.functional.jacobian(
+        one, x, vectorize=True
+    ),
+    "forward jacobian": lambda x, one: torch.autograd.functional.jacobian(
+        one, x, vectorize=True, strategy="forward-mode"
+    ),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("name", ["gcn", "gcn2", "appnp", "graph, mean", "sage", "gin"])
+def test_every_transform_of_torch_is_pygs_from_the_first_call_on(name, transform):
+    plain, fast = twins(LAYERS[name])
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(1)).double()
+    transformed = TRANSFORMS[transform]
+    expected = transformed(x, lambda x: plain(x, EDGES))
+    for _ in range(2):  # the second time from the cache
+        torch.testing.assert_close(transformed(x, lambda x: fast(x, EDGES)), expected)
+    torch.testing.assert_close(passes(fast, EDGES), passes(plain, EDGES))
+
+
 @pytest.mark.parametrize("name", WEIGHTED)
 def test_weights_of_edges_count(name):
     plain, fast = twins(LAYERS[name])

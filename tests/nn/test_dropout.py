@@ -8,6 +8,7 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
+from tests import every_derivative
 from torch import nn
 
 from benthic.checks.controls import without_activations, without_dropout
@@ -97,6 +98,12 @@ def test_the_gradient_is_the_mask(p):
     out = seeded(dropout, x, p)
     (grad,) = torch.autograd.grad(out.sum(), x)
     torch.testing.assert_close(grad * x, out)
+
+
+@BOTH
+def test_every_derivative_is_that_of_finite_differences(drop):
+    x = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    assert every_derivative.is_right(lambda x: seeded(drop, x, 0.5), x, draws=True)
 
 
 @pytest.mark.parametrize("p", [0.3, 0.5])

@@ -11,10 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.autograd import gradcheck, gradgradcheck
+from tests import every_derivative
+from torch.autograd import gradgradcheck
 
 from benthic.errors import InputError
 from benthic.nn.propagation import Adjacency, GraphCache, compressed, propagate
+from benthic.nn.torch_func import is_wrapped
 
 
 def random_graph(num_targets, num_sources, edges, seed=0):
@@ -49,11 +51,10 @@ def test_duplicate_edges_add_up():
     assert propagate(graph, torch.ones(2, 1)).flatten().tolist() == [0, 3]
 
 
-def test_gradients_of_both_orders_are_those_of_finite_differences():
+def test_every_derivative_is_that_of_finite_differences():
     graph = Adjacency(*random_graph(3, 5, 9), (3, 5))
     x = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
-    assert gradcheck(lambda x: propagate(graph, x), x)
-    assert gradgradcheck(lambda x: propagate(graph, x), x)
+    assert every_derivative.is_right(lambda x: propagate(graph, x), x)
 
 
 def test_states_of_any_layout_are_taken():
@@ -130,6 +131,30 @@ class Counter:
     def __call__(self):
         self.made += 1
         return self.made
+
+
+def test_what_is_made_inside_a_transform_serves_outside(graph):
+    cache = GraphCache()
+
+    def loss(x):
+        made = cache.get(graph, None, "weights", lambda: torch.ones(graph.size(1)) * 2)
+        return (made.sum() * x).sum()
+
+    torch.func.grad(loss)(torch.ones(3))
+    made = cache.get(graph, None, "weights", lambda: 1 / 0)
+    assert not is_wrapped(made)
+    assert made.tolist() == [2.0] * graph.size(1)
+
+
+def test_of_edges_that_a_transform_follows_nothing_is_kept():
+    cache = GraphCache()
+
+    def count(edge_index):
+        return cache.get(edge_index, None, "sum", lambda: edge_index.sum())
+
+    edges = torch.arange(12).view(3, 2, 2)
+    assert torch.func.vmap(count)(edges).tolist() == [6, 22, 38]
+    assert not cache._entries
 
 
 def test_the_same_graph_is_made_once_and_another_again(graph):

@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from tests import every_derivative
 
 from benthic.nn.dropout import streams
 from benthic.nn.propagation import GraphCache
@@ -17,6 +18,11 @@ def words(rows=30, columns=40, share=0.05, dtype=torch.float64):
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(rows, columns, generator=generator, dtype=dtype)
     return x * (torch.rand(rows, columns, generator=generator) < share)
+
+
+def seeded(function, *args):
+    torch.manual_seed(0)
+    return function(*args)
 
 
 @pytest.fixture
@@ -81,6 +87,18 @@ def test_the_gradient_goes_through_the_same_mask():
     cotangent = torch.randn_like(out)
     (grad,) = torch.autograd.grad(out, weight, cotangent)
     torch.testing.assert_close(grad, cotangent.t() @ dropped)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5])
+def test_every_derivative_is_that_of_finite_differences(p):
+    x, patterns = words(6, 20), GraphCache()
+
+    def mapped(weight, bias):
+        return seeded(map_features, x, weight, bias, p, patterns)
+
+    weight = torch.randn(3, 20, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(3, dtype=torch.float64, requires_grad=True)
+    assert every_derivative.is_right(mapped, weight, bias, draws=p > 0)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5])

@@ -29,7 +29,7 @@ from tests.treatment.models import (
     tensors,
 )
 from torch import nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, grad, jvp, stack_module_state, vmap
 from torch_geometric.data import Batch, Data
 from torch_geometric.nn import (
     APPNP,
@@ -848,6 +848,42 @@ def test_layers_called_from_outside_or_computed_again_are_refused(x, edge_index)
     out = treat(Checkpointed(), Residual())(x, edge_index)
     with pytest.raises(InputError, match="computed again in the backward pass"):
         out.sum().backward()
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_a_whole_model_is_checkpointed_from_its_first_call_on(
+    use_reentrant, x, edge_index
+):
+    x.requires_grad_()
+    grads = []
+    for checkpoint in (torch.utils.checkpoint.checkpoint, None):
+        torch.manual_seed(0)
+        treated = treat(Stack(), Residual(), Norm(LayerNorm), DropEdge(0.3))
+        if checkpoint is None:
+            out = treated(x, edge_index)
+        else:
+            out = checkpoint(treated, x, edge_index, use_reentrant=use_reentrant)
+        out.sum().backward()
+        grads.append([p.grad for p in treated.parameters() if p.grad is not None])
+    assert_equal(*grads)
+
+
+def test_transforms_of_torch_take_a_treated_model_from_its_first_call_on(x, edge_index):
+    treatments = (InitialResidual(0.2), Norm(LayerNorm), DropEdge(0.3), APPNP(3, 0.1))
+    model = Stack().eval()
+    fast, plain = treat(model, *treatments), treat(model, *treatments, fast=False)
+    parameters = {name: p.detach() for name, p in fast.named_parameters()}
+
+    def loss(model, parameters):
+        return functional_call(model, parameters, (x, edge_index)).sin().sum()
+
+    found = grad(lambda p: loss(fast, p))(parameters)
+    expected = grad(lambda p: loss(plain, p))(parameters)
+    torch.testing.assert_close(found, expected)
+    tangents = {name: torch.cos(p) for name, p in parameters.items()}
+    found = jvp(lambda p: loss(fast, p), (parameters,), (tangents,))
+    expected = jvp(lambda p: loss(plain, p), (parameters,), (tangents,))
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_propagation_needs_the_model_itself(x, edge_index):

@@ -22,6 +22,7 @@ from benthic.nn.propagation import (
     propagate,
 )
 from benthic.nn.sparse_input import map_features
+from benthic.nn.torch_func import is_wrapped
 
 __all__ = ["accelerate"]
 
@@ -165,6 +166,7 @@ def _is_known(edge_index: Any, edge_weight: Any) -> bool:
         and torch._C._get_tracing_state() is None  # the trace is for other graphs too
         and edge_index.layout == torch.strided
         and not edge_index.is_inference()
+        and not is_wrapped(edge_index)
         and (edge_weight is None or _is_constant(edge_weight))
     )
 
@@ -174,6 +176,7 @@ def _is_constant(edge_weight: Any) -> bool:
         isinstance(edge_weight, Tensor)
         and not edge_weight.requires_grad
         and not edge_weight.is_inference()
+        and not is_wrapped(edge_weight)
         and edge_weight.dim() == 1
     )
 

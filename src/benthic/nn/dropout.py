@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import has_torch_function_unary
 
 from benthic.errors import InputError
+from benthic.nn.torch_func import in_transform, is_wrapped
 
 __all__ = [
     "FastDropout",
@@ -90,7 +91,7 @@ def relu_dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         >>> relu_dropout(torch.linspace(-1, 1, 1000), p=0.5).max() <= 2
         tensor(True)
     """
-    alone = has_torch_function_unary(x) or _in_transform() or x.device.type != "cpu"
+    alone = has_torch_function_unary(x) or in_transform() or x.device.type != "cpu"
     if alone or not training or not 0 < p < 1 - 2**-_BITS:
         return dropout(F.relu(x), p, training)
     threshold = round(p * 2**_BITS)
@@ -98,14 +99,9 @@ def relu_dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     return out
 
 
-def _in_transform() -> bool:
-    """Whether ``vmap`` or another transform of ``torch.func`` is under way."""
-    return torch._C._functorch.maybe_current_level() is not None
-
-
 def _is_shared(x: Tensor) -> bool:
     """Whether all members of a ``vmap`` batch hold this very tensor."""
-    return _in_transform() and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+    return in_transform() and not is_wrapped(x)
 
 
 class _Dropout(torch.autograd.Function):
@@ -118,11 +114,17 @@ class _Dropout(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.mark_non_differentiable(output[1])
         ctx.save_for_backward(output[1])
+        ctx.save_for_forward(output[1])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor, None]:
         (mask,) = ctx.saved_tensors
         return grad * mask, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: Any) -> tuple[Tensor, None]:
+        (mask,) = ctx.saved_tensors
+        return tangent * mask, None
 
     @staticmethod
     def vmap(
@@ -139,8 +141,15 @@ class _ReLUDropout(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, threshold: int) -> Tensor:
         out = x.relu().mul_(_draw(x, threshold))
         ctx.save_for_backward(out)
+        ctx.save_for_forward(out)
         ctx.scale = _scale(threshold)
         return out
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: Any) -> Tensor:
+        (out,) = ctx.saved_tensors
+        moved: Tensor = tangent * (out > 0) * ctx.scale
+        return moved
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:

@@ -74,6 +74,11 @@ class _PageRank(torch.autograd.Function):
         return spread, None, None, None, None
 
     @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
+        out: Tensor = _PageRank.apply(tangent, *ctx.walk, ctx.backward_pass)
+        return out
+
+    @staticmethod
     def vmap(
         info: Any,
         in_dims: tuple[int | None, ...],

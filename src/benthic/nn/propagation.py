@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benthic.errors import InputError
+from benthic.nn.torch_func import is_batched_gradient, is_wrapped, outside_transforms
 
 __all__ = [
     "Adjacency",
@@ -62,6 +63,7 @@ class Adjacency:
         self.matrix = _compress(edge_index.flip(0), edge_weight.detach(), size)
 
     @functools.cached_property
+    @outside_transforms()
     @torch.inference_mode(False)  # it stays for passes that train
     def transposed(self) -> Tensor:
         """The matrix with sources as rows, compressed in its turn."""
@@ -176,6 +178,8 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, adjacency: Adjacency, backward: bool) -> Tensor:
         matrix = adjacency.transposed if backward else adjacency.matrix
+        if is_batched_gradient(x):
+            return matrix @ x
         out = x.new_empty(matrix.size(0), x.size(1))
         return torch.addmm(out, matrix, x.contiguous(), beta=0, out=out)
 
@@ -186,6 +190,11 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         return _Propagate.apply(grad, ctx.adjacency, not ctx.backward_pass), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
+        out: Tensor = _Propagate.apply(tangent, ctx.adjacency, ctx.backward_pass)
+        return out
 
     @staticmethod
     def vmap(
@@ -257,7 +266,7 @@ class GraphCache:
             make: Makes it.
         """
         tensors = [t for t in (edge_index, edge_weight) if t is not None]
-        if any(t.is_inference() for t in tensors):
+        if any(t.is_inference() or is_wrapped(t) for t in tensors):
             return make()
         key = (*((id(t), t._version) for t in tensors), flavor)
         references, made = self._entries.pop(key, ((), None))
@@ -266,7 +275,7 @@ class GraphCache:
             for reference, tensor in zip(references, tensors, strict=True)
         ):
             # It outlives an inference pass, whose tensors no training may meet.
-            with torch.inference_mode(False), torch.no_grad():
+            with outside_transforms(), torch.inference_mode(False), torch.no_grad():
                 made = make()
             references = tuple(weakref.ref(t, self._forget(key)) for t in tensors)
         self._entries[key] = (references, made)

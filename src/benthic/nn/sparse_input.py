@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import glorot
 
-from benthic.nn.dropout import draw_masks, dropout
+from benthic.nn.dropout import dropout
 from benthic.nn.propagation import Adjacency, GraphCache, compressed, has_product
+from benthic.nn.torch_func import is_wrapped
 
 __all__ = ["InputLinear", "map_features"]
 
@@ -89,7 +91,8 @@ def map_features(
         pattern = patterns.get(x, None, ("features", x.dtype), lambda: _pattern(x))
     if pattern is None or p == 1:
         return nn.functional.linear(dropout(x, p), weight, bias)
-    out: Tensor = _SparseProduct.apply(weight, pattern, p)[0]
+    mask = dropout(torch.ones_like(pattern.features.values()), p) if p else None
+    out: Tensor = _Product.apply(weight.t(), mask, pattern, False)
     return out if bias is None else out + bias
 
 
@@ -101,7 +104,7 @@ def _is_constant(x: Tensor) -> bool:
         and not x.requires_grad
         and not x.is_inference()
         and torch._C._get_tracing_state() is None  # the trace is for other x too
-        and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+        and not is_wrapped(x)
     )
 
 
@@ -113,12 +116,13 @@ class _Pattern:
     transposed: Tensor
     order: Tensor
 
-    def with_mask(self, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Both matrices with dropped-out entries."""
+    def matrix(self, mask: Tensor | None, is_transposed: bool) -> Tensor:
+        """One of both, with entries dropped out."""
+        matrix = self.transposed if is_transposed else self.features
+        if mask is None:
+            return matrix
         value = self.features.values() * mask
-        return _refill(self.features, value), _refill(
-            self.transposed, value[self.order]
-        )
+        return _refill(matrix, value[self.order] if is_transposed else value)
 
 
 def _refill(matrix: Tensor, value: Tensor) -> Tensor:
@@ -141,65 +145,48 @@ def _pattern(x: Tensor) -> _Pattern | None:
     return _Pattern(matrix.matrix, matrix.transposed, order)
 
 
-class _SparseProduct(torch.autograd.Function):
-    """``dropout(features) @ weight.t()``, and the mask for the gradient."""
+class _Product(torch.autograd.Function):
+    """Sparse features with a mask, or their transpose, times a dense matrix."""
 
     @staticmethod
-    def forward(weight: Tensor, pattern: _Pattern, p: float) -> tuple[Tensor, Tensor]:
-        mask = dropout(torch.ones_like(pattern.features.values()), p)
-        return pattern.with_mask(mask)[0] @ weight.t(), mask
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.pattern = inputs[1]
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(output[1])
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor, None, None]:
-        (mask,) = ctx.saved_tensors
-        return _SparseGradient.apply(grad, mask, ctx.pattern), None, None
-
-    @staticmethod
-    def vmap(
-        info: Any,
-        in_dims: tuple[int | None, ...],
-        weight: Tensor,
-        pattern: _Pattern,
-        p: float,
-    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
-        weight = weight.movedim(in_dims[0] or 0, 0)
-        ones = torch.ones_like(pattern.features.values()).expand(len(weight), -1)
-        masks = draw_masks(ones, p) if p else ones.clone()
-        out = torch.stack(
-            [
-                pattern.with_mask(mask)[0] @ part.t()
-                for mask, part in zip(masks, weight, strict=True)
-            ]
-        )
-        return (out, masks), (0, 0)
-
-
-class _SparseGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(grad: Tensor, mask: Tensor, pattern: _Pattern) -> Tensor:
-        return (pattern.with_mask(mask)[1] @ grad).t()
+    def forward(
+        dense: Tensor, mask: Tensor | None, pattern: _Pattern, is_transposed: bool
+    ) -> Tensor:
+        return pattern.matrix(mask, is_transposed) @ dense
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        pass
+        _, mask, ctx.pattern, ctx.is_transposed = inputs
+        ctx.save_for_backward(mask)
+        ctx.save_for_forward(mask)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        (mask,) = ctx.saved_tensors
+        back = _Product.apply(grad, mask, ctx.pattern, not ctx.is_transposed)
+        return back, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
+        (mask,) = ctx.saved_tensors
+        out: Tensor = _Product.apply(tangent, mask, ctx.pattern, ctx.is_transposed)
+        return out
 
     @staticmethod
     def vmap(
         info: Any,
         in_dims: tuple[int | None, ...],
-        grad: Tensor,
-        mask: Tensor,
-        pattern: _Pattern,
+        dense: Tensor,
+        mask: Tensor | None,
+        *rest: Any,
     ) -> tuple[Tensor, int]:
-        grad = grad.movedim(in_dims[0] or 0, 0)
-        mask = mask.movedim(in_dims[1] or 0, 0)
-        parts = [
-            (pattern.with_mask(m)[1] @ g).t() for g, m in zip(grad, mask, strict=True)
-        ]
-        return torch.stack(parts), 0
+        pairs = zip(
+            _members(dense, in_dims[0], info.batch_size),
+            _members(mask, in_dims[1], info.batch_size),
+            strict=True,
+        )
+        return torch.stack([_Product.apply(*pair, *rest) for pair in pairs]), 0
+
+
+def _members(x: Tensor | None, dim: int | None, size: int) -> Sequence[Tensor | None]:
+    return [x] * size if x is None or dim is None else x.unbind(dim)

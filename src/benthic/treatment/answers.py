@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._pytree import tree_leaves
 from torch_geometric.data.data import BaseData
 
+from benthic.nn.torch_func import in_transform
 from benthic.trace.layers import Layer
 from benthic.treatment.arguments import Inputs
 from benthic.treatment.passes import Pass, Running
@@ -100,7 +103,7 @@ def try_out(
     devices = list({p.device for p in current.owner.parameters() if p.is_cuda})
     running.now = current
     try:
-        with torch.random.fork_rng(devices=devices):
+        with torch.random.fork_rng(devices=devices), _unseen():
             for module in modules:
                 module.training = False
             out = call(
@@ -115,6 +118,16 @@ def try_out(
         for module, training in zip(modules, was_training, strict=True):
             module.training = training
     return tree_leaves(out)
+
+
+def _unseen() -> contextlib.AbstractContextManager[Any]:
+    """Keeps a trial from whoever looks at what is saved for the backward pass.
+
+    A checkpoint around the model counts it, and would miss it in the second forward.
+    """
+    if in_transform():  # where torch allows no such look
+        return contextlib.nullcontext()
+    return saved_tensors_hooks(lambda x: x, lambda x: x)
 
 
 def weights_of(maps: Sequence[nn.Module]) -> list[Tensor]:

@@ -14,6 +14,7 @@ from torch_geometric.utils import is_sparse
 
 from benthic.errors import InputError
 from benthic.nn.drop import DropMessage, EdgeDrop
+from benthic.nn.torch_func import is_wrapped
 from benthic.treatment.arguments import (
     Inputs,
     Place,
@@ -91,7 +92,7 @@ class EdgeDrops(nn.Module):
         key = id(edge_index), id(edge_index)
         if key not in current.edges:
             keep = self._keep(conv, edge_index, inputs)
-            if torch._C._functorch.is_functorch_wrapped_tensor(keep):
+            if is_wrapped(keep):
                 raise InputError(
                     "treatments",
                     f"{type(self.drops[0]).__name__} under torch.func.vmap, where "
