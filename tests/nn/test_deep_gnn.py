@@ -291,6 +291,54 @@ def test_checkpoints_keep_the_root_of_the_depth():
     assert kept(True) < 10
 
 
+def test_checkpoints_are_computed_again_as_often_as_asked():
+    options = {"norm": BatchNorm, "residual": Residual(), "drop": DropEdge(0.2)}
+    plain, saving = deep(9, **options), deep(9, checkpoint=True, **options)
+    for model in (plain, saving):
+        torch.manual_seed(0)
+        x = X.clone().requires_grad_()
+        loss = model(x, EDGES).sin().sum()
+        for _ in range(2):
+            (slope,) = torch.autograd.grad(loss, x, create_graph=True)
+        slope.square().sum().backward()
+    for (name, expected), found in zip(
+        plain.named_parameters(), saving.parameters(), strict=True
+    ):
+        torch.testing.assert_close(found.grad, expected.grad, msg=name)
+    torch.testing.assert_close(
+        dict(saving.named_buffers()), dict(plain.named_buffers())
+    )
+
+
+def test_transforms_of_torch_take_a_stack_with_checkpoints():
+    model = deep(4, residual=Residual(), checkpoint=True, dropout=0.0)
+    x = X.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(model(x, EDGES).sin().sum(), x)
+    found = torch.func.grad(lambda x: model(x, EDGES).sin().sum())(X)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "residual",
+    [InitialResidual(0.1), GradientGating(), DenseResidual(), SkipNode(0.2)],
+    ids=repr,
+)
+def test_autocast_trains_every_skip(residual, dtype):
+    model = deep(4, residual=residual, identity_map=IdentityMap())
+    with torch.autocast("cpu", dtype=dtype):
+        out = model(X, EDGES)
+    out.float().sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_a_stack_with_drops_is_exported_for_graphs_of_its_size():
+    model = deep(4, residual=InitialResidual(0.1), drop=[DropEdge(0.2), DropNode(0.1)])
+    model.eval()
+    exported = torch.export.export(model, (X, EDGES)).module()
+    torch.testing.assert_close(exported(2 * X, EDGES), model(2 * X, EDGES))
+
+
 def test_in_evaluation_checkpoints_rest():
     model = deep(4, residual=Residual(), checkpoint=True).eval()
     assert torch.equal(model(X, EDGES), model(X, EDGES))

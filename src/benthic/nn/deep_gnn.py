@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from benthic.nn.norm import make_norm
 from benthic.nn.residual import DenseResidual, Skip
 from benthic.nn.sparse_input import InputLinear
 from benthic.nn.states import States
+from benthic.nn.torch_func import in_transform
 from benthic.ranges import number
 
 __all__ = ["DeepGNN"]
@@ -164,20 +165,14 @@ class DeepGNN(nn.Module):
         }
         edges = {name: value for name, value in inputs.items() if value is not None}
         refuse_untaken(self._layers, edges)
-        if self.edge_drops and edge_index.layout != torch.strided:
-            found = f"a sparse adjacency beside {self.edge_drops[0]}"
-            raise InputError("edge_index", found, "give edges, [2, E]")
-        for drop in self.edge_drops:
-            keep = drop(edge_index, x.size(0))
-            if not keep.all():
-                edge_index = edge_index[:, keep]
-                edges = {name: value[keep] for name, value in edges.items()}
+        edge_index, edges = self._drop_edges(edge_index, edges, x.size(0))
         x = self.act(self.lin_in(x))
         for drop in self.node_drops:
             x = drop(x)
         states: Sequence[Tensor] = [x]
         for first, last in self._segments():
-            if self.checkpoint and self.training:
+            # Transforms keep what they need: torch lets no checkpoint in.
+            if self.checkpoint and self.training and not in_transform():
                 states = checkpoint(
                     self._run,
                     first,
@@ -197,6 +192,21 @@ class DeepGNN(nn.Module):
         if self.propagation is not None:
             x = self.propagation(x, edge_index, **taken(self.propagation, edges))
         return x
+
+    def _drop_edges(
+        self, edge_index: Tensor, edges: dict[str, Tensor], num_nodes: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if self.edge_drops and edge_index.layout != torch.strided:
+            found = f"a sparse adjacency beside {self.edge_drops[0]}"
+            raise InputError("edge_index", found, "give edges, [2, E]")
+        for drop in self.edge_drops:
+            if not drop.training:  # an export cannot know that all edges stay
+                continue
+            keep = drop(edge_index, num_nodes)
+            if not keep.all():
+                edge_index = edge_index[:, keep]
+                edges = {name: value[keep] for name, value in edges.items()}
+        return edge_index, edges
 
     @property
     def supports_edge_weight(self) -> bool:
@@ -220,7 +230,7 @@ class DeepGNN(nn.Module):
 
     def _contexts(self) -> tuple[Any, Any]:
         """Of a segment's first pass, and of the pass that computes it again."""
-        return contextlib.nullcontext(), _unchanged(list(self.buffers()))
+        return contextlib.nullcontext(), _Unchanged(list(self.buffers()))
 
     def _segments(self) -> list[tuple[int, int]]:
         depth = len(self.convs)
@@ -277,14 +287,22 @@ class DeepGNN(nn.Module):
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
-@contextlib.contextmanager
-def _unchanged(buffers: list[Tensor]) -> Iterator[None]:
-    """Running statistics count what a checkpoint computes again once, not twice."""
-    before = [buffer.clone() for buffer in buffers]
-    try:
-        yield
-    finally:
-        for buffer, value in zip(buffers, before, strict=True):
+class _Unchanged(contextlib.AbstractContextManager[None]):
+    """Running statistics count what a checkpoint computes again once, not twice.
+
+    Args:
+        buffers: They are as they were at the end, however often it is entered.
+    """
+
+    def __init__(self, buffers: list[Tensor]) -> None:
+        self._buffers = buffers
+        self._before: list[list[Tensor]] = []
+
+    def __enter__(self) -> None:
+        self._before.append([buffer.clone() for buffer in self._buffers])
+
+    def __exit__(self, *_: object) -> None:
+        for buffer, value in zip(self._buffers, self._before.pop(), strict=True):
             buffer.data.copy_(value)  # autograd need not know: batch statistics count
         return_freed_memory()
 

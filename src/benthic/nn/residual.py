@@ -129,7 +129,7 @@ class InitialResidual(Skip):
     ) -> Tensor:
         if self.alpha == 0:
             return h
-        return torch.lerp(h, states[0], self.alpha)
+        return torch.lerp(h, states[0].to(h.dtype), self.alpha)  # autocast mixes
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
@@ -224,7 +224,7 @@ class GradientGating(Skip):
         sent, own = h.index_select(-2, source), h.index_select(-2, target)
         change = (sent - own).abs() ** self.p  # […, E, C]
         total = scatter(change, target, dim=-2, dim_size=h.size(-2), reduce="sum")
-        return torch.lerp(states[-1], h, total.tanh())
+        return torch.lerp(states[-1].to(h.dtype), h, total.tanh())  # autocast mixes
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
