@@ -376,11 +376,18 @@ def test_rows_come_from_whatever_the_model_returned():
     assert output_rows([rows]) is rows
     assert output_rows({"user": (rows, 0.5)}, "user") is rows
     assert torch.equal(output_rows(rows[:, 0]), rows[:, :1])  # a vector: one column
+    assert output_rows({"logits": rows, "loss": None}) is rows
 
 
 def test_rows_of_a_type_that_the_model_does_not_predict_are_refused():
     with pytest.raises(InputError, match=r"none for 'item'"):
         output_rows({"user": torch.zeros(1, 1)}, "item")
+
+
+def test_of_several_outputs_by_name_the_user_says_which():
+    output = {"logits": torch.zeros(3, 2), "states": torch.zeros(3, 8)}
+    with pytest.raises(InputError, match=r"'logits', 'states'.*; say which: forward="):
+        output_rows(output)
 
 
 @pytest.mark.parametrize("output", [None, 0.5, (1, 2), "rows"])

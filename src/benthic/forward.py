@@ -170,28 +170,22 @@ def _lookup(data: Data | HeteroData, name: str) -> Any:
 def output_rows(output: Any, node_type: str | None = None) -> Tensor:
     """The tensor of predictions in whatever a model returned.
 
-    The first tensor of a tuple, and of a dictionary the entry of ``node_type``. A
-    vector is one column.
+    The first tensor of a tuple, and of a dictionary the entry of ``node_type``, or its
+    only tensor where nodes have no types. A vector is one column.
 
     Args:
         output: What ``forward`` returned.
         node_type: Which entry of a dictionary to take.
 
     Raises:
-        InputError: If there is no tensor, or no entry for ``node_type``.
+        InputError: If there is no tensor, no entry for ``node_type``, or several.
 
     Example:
         >>> output_rows({"user": torch.zeros(2, 3)}, "user").shape
         torch.Size([2, 3])
     """
     if isinstance(output, Mapping):
-        if node_type not in output:
-            raise InputError(
-                "model",
-                f"an output for {sorted(map(str, output))}, none for {node_type!r}",
-                "label a node type that the model predicts",
-            )
-        return output_rows(output[node_type])
+        return output_rows(_entry(output, node_type))
     if isinstance(output, tuple | list):
         output = next((item for item in output if isinstance(item, Tensor)), None)
     if not isinstance(output, Tensor):
@@ -201,3 +195,23 @@ def output_rows(output: Any, node_type: str | None = None) -> Tensor:
             "return a tensor, a tuple that holds one, or a dictionary of tensors",
         )
     return output.unsqueeze(-1) if output.dim() == 1 else output
+
+
+def _entry(output: Mapping[Any, Any], node_type: str | None) -> Any:
+    if node_type in output:
+        return output[node_type]
+    names = sorted(map(str, output))
+    if node_type is not None:
+        raise InputError(
+            "model",
+            f"an output for {names}, none for {node_type!r}",
+            "label a node type that the model predicts",
+        )
+    rows = [value for value in output.values() if isinstance(value, Tensor)]
+    if len(rows) != 1:
+        raise InputError(
+            "model",
+            f"an output of {names}, where one tensor has the answers",
+            "say which: forward=lambda model, data: model(…)['…']",
+        )
+    return rows[0]

@@ -36,6 +36,23 @@ def test_it_is_the_probe_on_powers_of_the_normalized_adjacency():
         assert point.accuracy == pytest.approx(expected, abs=0.03)
 
 
+@pytest.fixture
+def double_by_default():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("double_by_default")
+def test_torchs_default_of_double_precision_changes_nothing():
+    data = blocks(per_class=20, noise=2.0)
+    data.x = data.x.repeat(1, 200)  # so many columns are projected to fewer
+    (point,) = propagated_accuracy(data, Supervision.of(data), [2])
+    torch.set_default_dtype(torch.float32)
+    (expected,) = propagated_accuracy(data, Supervision.of(data), [2])
+    assert point == expected
+
+
 def test_a_label_four_hops_away_is_read_at_four_hops_and_not_before():
     data = distant(hops=4)
     points = propagated_accuracy(data, Supervision.of(data), [0, 1, 2, 3, 4])

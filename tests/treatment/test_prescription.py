@@ -324,6 +324,19 @@ def test_a_treated_model_is_refused():
         prescribe(treated, communities(), **QUICK)
 
 
+def test_a_compiled_model_is_refused_before_anything_is_trained():
+    with pytest.raises(InputError, match="a compiled model; treat the model, then"):
+        prescribe(torch.compile(deep(), backend="eager"), communities(), **QUICK)
+
+
+@pytest.mark.usefixtures("few")
+def test_what_is_prescribed_inside_inference_mode_can_be_trained():
+    model, graph = deep(), communities()
+    with torch.inference_mode():
+        rx = prescribe(model, graph, **QUICK)
+    assert not any(p.is_inference() for p in rx.model.parameters())
+
+
 def test_it_becomes_a_page(mended, tmp_path):
     page = mended.to_html(tmp_path / "rx.html")
 

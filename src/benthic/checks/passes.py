@@ -200,7 +200,8 @@ class Pass:
         """One row of logits per label; None where the output is something else."""
         if labels is None:
             return None
-        if isinstance(output, Mapping) and labels.node_type not in output:
+        is_other = isinstance(output, Mapping) and labels.node_type not in output
+        if is_other and (labels.node_type is not None or self.loss is not None):
             return None
         rows = output_rows(output, labels.node_type)
         fault = _disagreement(rows, labels)

@@ -101,8 +101,8 @@ def limit_cosine(data: Data) -> float | None:
     adjacency = to_scipy_sparse_matrix(edge_index, num_nodes=size)
     count, component = connected_components(adjacency, directed=False)
     member = torch.from_numpy(component).long().to(x.device)
-    weight = (degree(edge_index[1], size) + 1).sqrt().unsqueeze(1)
-    limit = torch.zeros(count, x.size(1), device=x.device)
+    weight = (degree(edge_index[1], size, x.dtype) + 1).sqrt().unsqueeze(1)
+    limit = x.new_zeros(count, x.size(1))
     limit = limit.index_add_(0, member, weight * x)
     cosine = float(mean_cosine_similarity(limit[member]))
     return cosine if math.isfinite(cosine) else None
@@ -131,9 +131,8 @@ def _joined(data: HeteroData, node_type: str | None) -> tuple[Tensor, Tensor, sl
     for store in data.node_stores:
         first_row[store._key] = start
         start += store.num_nodes
-        blocks.append(
-            store.x.float() if "x" in store else torch.ones(store.num_nodes, 1)
-        )
+        x = store.x if "x" in store else torch.ones(store.num_nodes, 1)
+        blocks.append(x.float())
     x = torch.block_diag(*blocks)
     edges = [
         _edges(store)
@@ -149,13 +148,15 @@ def _narrow(x: Tensor) -> Tensor:
     if x.size(1) <= MAX_CHANNELS:
         return x
     generator = torch.Generator().manual_seed(0)
-    projection = torch.randn(x.size(1), MAX_CHANNELS, generator=generator)
+    projection = torch.randn(
+        x.size(1), MAX_CHANNELS, generator=generator, dtype=x.dtype
+    )
     narrow: Tensor = x @ (projection / MAX_CHANNELS**0.5).to(x.device)
     return narrow
 
 
 def _normalized(edge_index: Tensor, num_nodes: int) -> Tensor:
-    edge_index, weight = gcn_norm(edge_index, num_nodes=num_nodes)
+    edge_index, weight = gcn_norm(edge_index, num_nodes=num_nodes, dtype=torch.float32)
     matrix = torch.sparse_coo_tensor(
         edge_index.flip(0), weight, (num_nodes, num_nodes), check_invariants=False
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import nn
 
 from benthic import report
@@ -29,7 +30,7 @@ from benthic.treatment.choosing import Choice, Tried, choose, winner
 from benthic.treatment.placement import find_sites
 from benthic.treatment.recipe import recipe
 from benthic.treatment.shortlist import Candidate, onward, shortlist, written
-from benthic.treatment.treatments import Treatments
+from benthic.treatment.treatments import Treatments, check_model
 from benthic.treatment.trial import (
     Gain,
     OutOfTimeError,
@@ -171,6 +172,7 @@ class Prescription:
         return self.to_html()
 
 
+@torch.inference_mode(False)  # what it trains and returns outlives the call
 def prescribe(
     model: nn.Module,
     data: Any,
@@ -291,7 +293,7 @@ def _check_model(model: Any) -> None:
     if any(isinstance(module, Treatments) for module in model.modules()):
         remedy = "prescribe for the original: all treatments are given in one call"
         raise InputError("model", "a model that is treated already", remedy)
-    find_sites(model)
+    find_sites(check_model(model))
 
 
 def _try_all(

@@ -236,7 +236,7 @@ def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
         convs.1  GCNConv  8 -> 8    Residual
         convs.2  GCNConv  8 -> 2    -         Residual: 8 -> 2 channels
     """
-    original = _checked(model)
+    original = check_model(model)
     wanted = sort_treatments(treatments)
     find_sites(original)
     twin: Any = copy_model(original)
@@ -336,7 +336,19 @@ def _asks_for_states(module: nn.Module) -> bool:
     return isinstance(module, Skip | DropNode) and not is_idle(module)
 
 
-def _checked(model: Any) -> nn.Module:
+def check_model(model: Any) -> nn.Module:
+    """A model that can be treated.
+
+    Args:
+        model: What the user gave.
+
+    Raises:
+        InputError: If it is no module, or one that no hooks can be hung on.
+
+    Example:
+        >>> check_model(nn.Identity())
+        Identity()
+    """
     if not isinstance(model, nn.Module):
         found = f"an object of type {type(model).__name__}"
         raise InputError("model", found, "give a torch.nn.Module")
