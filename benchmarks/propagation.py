@@ -1,8 +1,9 @@
 """Claim: a 64-layer GCN trains 3 times faster by cached sparse products.
 
 Training epochs (forward, backward, Adam, dropout 0.5) of PyG's GCN and of the same
-network after ``accelerate``, side by side; and ten seeds trained together beside one
-seed, of the same network and of PyG's.
+network after ``accelerate``, side by side, the latter also with a graph and features
+that are new at every step, as in mini-batches; and ten seeds trained together beside
+one seed, of the same network and of PyG's.
 """
 
 from __future__ import annotations
@@ -55,13 +56,16 @@ class Stack(nn.Module):
         return x if self.propagation is None else self.propagation(x, edge_index)
 
 
-def an_epoch(model: nn.Module, data):
+def an_epoch(model: nn.Module, data, *, is_new: bool = False):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=5e-4)
 
     def epoch() -> None:
         model.train()
         optimizer.zero_grad()
-        out = model(data.x, data.edge_index)[data.train_mask]
+        x, edge_index = data.x, data.edge_index
+        if is_new:  # nothing that is kept of the graph serves again
+            x, edge_index = x.clone(), edge_index.clone()
+        out = model(x, edge_index)[data.train_mask]
         F.cross_entropy(out, data.y[data.train_mask]).backward()
         optimizer.step()
 
@@ -90,10 +94,14 @@ def epochs(data, rounds: int) -> dict[str, dict[str, float]]:
             "deep_gnn": deep,
         }
         functions = {name: an_epoch(model, data) for name, model in models.items()}
+        functions["accelerated_gcn_new_graph"] = an_epoch(fast, data, is_new=True)
         found = fastest(functions, rounds, 2)
         rows[str(depth)] = {
             **{name: round(value, 2) for name, value in found.items()},
             "gcn_times_faster": round(found["pyg_gcn"] / found["accelerated_gcn"], 2),
+            "gcn_times_faster_new_graph": round(
+                found["pyg_gcn"] / found["accelerated_gcn_new_graph"], 2
+            ),
             "stack_times_faster": round(found["pyg_stack"] / found["deep_gnn"], 2),
         }
         print(depth, rows[str(depth)], flush=True)
