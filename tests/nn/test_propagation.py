@@ -15,8 +15,11 @@ from tests import every_derivative
 from torch.autograd import gradgradcheck
 
 from benthic.errors import InputError
+from benthic.nn import propagation
 from benthic.nn.propagation import Adjacency, GraphCache, compressed, propagate
 from benthic.nn.torch_func import is_wrapped
+
+EMPTY = torch.zeros(2, 0, dtype=torch.int64)
 
 
 def random_graph(num_targets, num_sources, edges, seed=0):
@@ -44,6 +47,24 @@ def test_it_is_the_dense_product_with_isolated_nodes_and_repeated_edges(size, ed
     expected = dense(edge_index, weight, size)
     torch.testing.assert_close(propagate(graph, x), expected @ x)
     torch.testing.assert_close(graph.transposed.to_dense(), expected.t())
+
+
+@pytest.mark.parametrize(("size", "edges"), [((6, 4), 20), ((3, 8), 0), ((0, 0), 0)])
+def test_off_the_cpu_torch_makes_the_same_matrix(size, edges, monkeypatch):
+    edge_index, weight = (
+        random_graph(*size, edges) if edges else (EMPTY, EMPTY[0].double())
+    )
+    graph = Adjacency(edge_index, weight, size)
+    monkeypatch.setattr(propagation, "_by_scipy", propagation._by_torch)
+    other = Adjacency(edge_index, weight, size)
+    for one, two in (
+        (graph.matrix, other.matrix),
+        (graph.transposed, other.transposed),
+    ):
+        assert one.crow_indices().dtype == two.crow_indices().dtype == torch.int32
+        assert torch.equal(one.crow_indices(), two.crow_indices())
+        assert torch.equal(one.col_indices(), two.col_indices())
+        torch.testing.assert_close(one.values(), two.values())
 
 
 def test_duplicate_edges_add_up():
