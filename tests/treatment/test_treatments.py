@@ -886,6 +886,14 @@ def test_transforms_of_torch_take_a_treated_model_from_its_first_call_on(x, edge
     torch.testing.assert_close(found, expected)
 
 
+def test_a_propagation_of_the_output_shares_the_graph_of_the_layers():
+    treated = treat(Stack(), APPNP(3, 0.2))
+    assert treated.treatments.propagation.graphs is treated.convs[0].graphs
+    assert (
+        type(treat(Stack(), APPNP(3, 0.2), fast=False).treatments.propagation) is APPNP
+    )
+
+
 def test_a_propagation_needs_the_model_itself(x, edge_index):
     treated = treat(AutoEncoder(), APPNP(3, 0.2))
     with pytest.raises(InputError, match=r"AutoEncoder\.encode\(\); call the model"):

@@ -242,12 +242,12 @@ def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
     twin: Any = copy_model(original)
     devices = list({p.device for p in original.parameters() if p.is_cuda})
     with torch.random.fork_rng(devices=devices):
+        inserted = Treatments(wanted)
         if fast and not wanted.is_idle:
-            accelerate(twin)
+            accelerate(nn.ModuleList([twin, inserted]))  # they share a graph
         sites = find_sites(twin)
         joins = make_joins(sites, wanted)
         _refuse_propagation(sites, wanted)
-        inserted = Treatments(wanted)
         attach_drops(sites, wanted, inserted.edges, inserted.sent)
         if inserted.propagation is not None:
             like(inserted.propagation, original.parameters())
