@@ -33,9 +33,16 @@ PROTOCOL: dict[str, tuple[float, ...]] = {
     "hidden_weight_decay": (5e-4, 1e-2),
     "lr": (0.003, 0.01),
     "weight_decay": (5e-4, 2e-3, 5e-3, 1e-2),
+    "samples": (1, 2),
     "consistency": (0.0, 0.5, 1.0, 2.0),
     "temperature": (0.2, 0.3, 0.5),
 }
+
+
+def finished() -> list[dict[str, Any]]:
+    """Trials that are done."""
+    lines = TRIALS.read_text().splitlines() if TRIALS.exists() else []
+    return [json.loads(line) for line in lines]
 
 
 def settings(row: Row, graph: str) -> dict[str, float | None]:
@@ -52,12 +59,20 @@ def settings(row: Row, graph: str) -> dict[str, float | None]:
 def neighbors(row: Row, graph: str) -> list[dict[str, float | None]]:
     """The row's own settings, and those that differ from them in one value."""
     own = settings(row, graph)
-    return [own] + [
+    others = [
         own | {name: value}
         for name, values in (PROTOCOL | PARTS).items()
         for value in values
         if own[name] not in (value, None)
     ]
+    return [own, *(each for each in others if _differs(each, own))]
+
+
+def _differs(chosen: dict[str, float | None], own: dict[str, float | None]) -> bool:
+    """Whether the network trains, and otherwise than by its own settings."""
+    if chosen["consistency"]:
+        return chosen["samples"] != 1
+    return chosen["temperature"] == own["temperature"]
 
 
 def trial(name: str, graph: str, chosen: dict[str, float | None]) -> dict[str, Any]:
@@ -87,9 +102,7 @@ def main() -> None:
     parser.add_argument("--graph", action="append", choices=GRAPHS)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    lines = TRIALS.read_text().splitlines() if TRIALS.exists() else []
-    trials = [json.loads(line) for line in lines]
-    done = [(each["row"], each["graph"], each["settings"]) for each in trials]
+    done = [(each["row"], each["graph"], each["settings"]) for each in finished()]
     for name in chosen.rows or SEARCHED:
         for graph in chosen.graph or GRAPHS:
             for wanted in neighbors(ROWS[name], graph):

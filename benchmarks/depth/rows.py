@@ -47,7 +47,7 @@ from benthic.nn import (
 )
 from benthic.supervision import roc_auc
 from benthic.training import Protocol, build
-from benthic.transforms import SDRF, FoSR, VirtualNode
+from benthic.transforms import BORF, SDRF, FoSR, VirtualNode
 
 DEPTHS = (2, 4, 8, 16, 32, 64, 128, 256)
 SHALLOW = (2, 4, 8, 16, 32)
@@ -264,8 +264,8 @@ ROWS: dict[str, Row] = {
         by_graph={
             "citeseer": {"consistency": 1.0, "temperature": 0.3},
             "pubmed": {
-                "consistency": 1.0,
-                "temperature": 0.2,
+                "samples": 1,
+                "consistency": 0.0,
                 "epochs": 120,
                 "patience": 40,
             },
@@ -351,6 +351,11 @@ ROWS: dict[str, Row] = {
     ),
     "rewired by sdrf": Row(plain("gcn"), rewiring=SDRF(100), depths=SHALLOW),
     "rewired by fosr": Row(plain("gcn"), rewiring=FoSR(100), depths=SHALLOW),
+    "rewired by borf": Row(
+        plain("gcn"),
+        rewiring=BORF(3, batch_add=20, batch_remove=10),
+        depths=SHALLOW,
+    ),
     "with a virtual node": Row(plain("gcn"), rewiring=VirtualNode(), depths=SHALLOW),
     **{
         f"{conv}: {name}": replace(row, conv=conv)
