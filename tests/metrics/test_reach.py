@@ -390,7 +390,7 @@ def test_data_without_a_derivative_is_refused(data, message):
         (lambda model, data: data.x.sum(0, keepdim=True), "shape .1, 2. for 3 nodes"),
         (lambda model, data: data.x.argmax(1), "no differentiable path to data.x"),
         (lambda model, data: model(NODES.x), "no differentiable path to data.x"),
-        (lambda model, data: {"user": data.x}, "none for None"),
+        (lambda model, data: {"a": data.x, "b": data.x}, "which: forward="),
         (lambda model, data: "text", "an output of type"),
     ],
 )

@@ -29,8 +29,12 @@ def is_wrapped(x: Tensor) -> bool:
         x: Any tensor.
 
     Example:
-        >>> _ = torch.func.vmap(lambda x: print(is_wrapped(x)))(torch.ones(3))
+        >>> def double(x):
+        ...     print(is_wrapped(x))
+        ...     return 2 * x
+        >>> torch.func.vmap(double)(torch.ones(3))
         True
+        tensor([2., 2., 2.])
     """
     return torch._C._functorch.is_functorch_wrapped_tensor(x)
 
