@@ -47,6 +47,7 @@ def scores(
 ) -> list[float]:
     """Test scores of treated copies with new weights, at the best validation epoch."""
     models = [fresh_copy(model, seed)[0] for seed in range(SEEDS)]
+    # Without a treatment treat() computes to the last bit what the model does.
     models = [accelerate(treat(each, *treatments)) for each in models]
     runs = train_together(models, data, protocol, seeds=list(range(SEEDS)))
     return [run.metrics["test"] for run in runs]

@@ -163,6 +163,30 @@ def test_a_norm_across_graphs_is_one_across_frames(treatment, x, edge_index):
     torch.testing.assert_close(frames.flatten(0, 1), rows)
 
 
+class Folded(MessagePassing):
+    """Has nodes first of three dimensions inside, and takes and returns two."""
+
+    def __init__(self, channels):
+        super().__init__(node_dim=-3)
+        self.out_channels = channels
+        self.lin = nn.Linear(channels, channels)
+
+    def forward(self, x, edge_index):
+        folded = self.lin(x).view(len(x), 2, -1)
+        return self.propagate(edge_index, x=folded).flatten(1)
+
+
+def test_of_two_dimensions_the_first_counts_nodes_whatever_a_layer_has_inside(
+    edge_index,
+):
+    model = Sequential(
+        "x, edge_index", [(Folded(6), "x, edge_index -> x") for _ in range(3)]
+    )
+    x = torch.randn(20, 6)
+    for treatment in (Norm(PairNorm), DropEdge(0.5), DropNode(0.5), APPNP(2, 0.1)):
+        assert treat(model, Residual(), treatment)(x, edge_index).shape == (20, 6)
+
+
 class NodesFirst(MessagePassing):
     """Sums messages of states ``[N, T, C]``."""
 

@@ -111,6 +111,20 @@ def target_states(value: Any) -> dict[str, Tensor]:
     return {"": value} if is_state(value) else {}
 
 
+def count_nodes(x: Tensor, node_dim: int) -> int:
+    """Nodes of states; of two dimensions the first, whatever a layer says of more.
+
+    Args:
+        x: States, ``[N, C]`` or more.
+        node_dim: Where the layer has nodes (PyG's name).
+
+    Example:
+        >>> count_nodes(torch.ones(5, 2), -3), count_nodes(torch.ones(7, 5, 2), -2)
+        (5, 5)
+    """
+    return x.size(node_dim if x.dim() > 2 else 0)
+
+
 def is_of_one_kind(value: Any) -> bool:
     """Whether messages come from the very rows that they go to.
 

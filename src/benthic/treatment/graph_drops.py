@@ -18,6 +18,7 @@ from benthic.nn.torch_func import is_wrapped
 from benthic.treatment.arguments import (
     Inputs,
     Place,
+    count_nodes,
     edge_place,
     is_state,
     name_of,
@@ -176,14 +177,14 @@ def _num_nodes(
     if isinstance(states, tuple | list) and len(states) == 2:
         source, target = states
         if source is not target:
-            given = target.size(nodes) if is_state(target) else 0
+            given = count_nodes(target, nodes) if is_state(target) else 0
             rows = [edge_index[0], edge_index[1]]
             low = [int(row.max()) + 1 if row.numel() else 0 for row in rows]
-            num_sources = source.size(nodes) if is_state(source) else 0
+            num_sources = count_nodes(source, nodes) if is_state(source) else 0
             return max(num_sources, low[0]), max(given, low[1])
         states = source
     if is_state(states):
-        return states.size(nodes), None  # type: ignore[union-attr]
+        return count_nodes(states, nodes), None  # type: ignore[arg-type]
     return int(edge_index.max()) + 1 if edge_index.numel() else 0, None
 
 
@@ -207,8 +208,9 @@ def _is_per_edge(conv: nn.Module, inputs: Inputs, place: Place, num_edges: int) 
         return True
     states = state_place(inputs)
     value = None if states is None else inputs[states]
+    nodes: Any = conv.node_dim
     rows = [
-        x.size(conv.node_dim)
+        count_nodes(x, nodes)
         for x in (value if isinstance(value, tuple) else (value,))
         if is_state(x)
     ]

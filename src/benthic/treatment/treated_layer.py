@@ -21,6 +21,7 @@ from benthic.nn.states import States
 from benthic.treatment.arguments import (
     Inputs,
     Place,
+    count_nodes,
     edge_place,
     is_edges,
     is_of_one_kind,
@@ -150,7 +151,7 @@ class TreatedLayer(nn.Module):
         if not is_state(h):
             return h
         if current.num_nodes < 0 or not node_type:
-            current.num_nodes = h.size(current.node_dim)
+            current.num_nodes = count_nodes(h, current.node_dim)
         origin = current.origins.get(node_type)
         stream = usable(origin, h, self.name) if current.stream is not None else ()
         depth = 0
