@@ -98,12 +98,14 @@ def trial(name: str, graph: str, chosen: dict[str, float | None]) -> dict[str, A
 def main() -> None:
     """Runs what is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", nargs="*", choices=SEARCHED, default=SEARCHED)
+    parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(SEARCHED))
     parser.add_argument("--graph", action="append", choices=GRAPHS)
     chosen = parser.parse_args()
+    if unknown := set(chosen.rows) - set(SEARCHED):
+        parser.error(f"unknown {sorted(unknown)}; the rows are {SEARCHED}")
     torch.set_num_threads(1)
     done = [(each["row"], each["graph"], each["settings"]) for each in finished()]
-    for name in chosen.rows:
+    for name in chosen.rows or SEARCHED:
         for graph in chosen.graph or GRAPHS:
             for wanted in neighbors(ROWS[name], graph):
                 if (name, graph, wanted) in done:
