@@ -15,6 +15,8 @@ from torch_geometric.nn import (
     GAT,
     GCN,
     GIN,
+    GATConv,
+    GATv2Conv,
     GCN2Conv,
     GCNConv,
     GINConv,
@@ -22,11 +24,13 @@ from torch_geometric.nn import (
     GraphSAGE,
     HeteroConv,
     SAGEConv,
+    TransformerConv,
     to_hetero,
 )
 
 from benthic import diagnose
 from benthic.nn.acceleration import CachedGCNConv, accelerate
+from benthic.nn.attention import _Sum
 from benthic.nn.dropout import FastDropout, ReLUBeforeDropout
 from benthic.nn.propagation import _Propagate
 from benthic.trace import find_layers
@@ -73,7 +77,25 @@ LAYERS = {
     "sage, max": lambda: SAGEConv(4, 4, aggr="max"),
     "sage, several": lambda: SAGEConv(4, 4, aggr=["mean", "max"]),
     "gin": lambda: GINConv(mlp(), train_eps=True),
+    "gat": lambda: GATConv(4, 2, heads=2),
+    "gat, mean of heads": lambda: GATConv(4, 4, heads=3, concat=False, residual=True),
+    "gat, no loops": lambda: GATConv(4, 4, add_self_loops=False),
+    "gat, largest": lambda: GATConv(4, 4, aggr="max"),
+    "gat, backward flow": lambda: GATConv(4, 4, flow="target_to_source"),
+    "gatv2": lambda: GATv2Conv(4, 2, heads=2),
+    "gatv2, no loops": lambda: GATv2Conv(4, 4, add_self_loops=False),
 }
+FAST = [
+    "gcn",
+    "gcn2",
+    "appnp",
+    "appnp, not normalized",
+    "graph",
+    "sage",
+    "gin",
+    "gat",
+    "gatv2",
+]
 WEIGHTED = [
     name for name in LAYERS if name.startswith(("gcn", "appnp", "graph")) and name
 ]
@@ -129,7 +151,9 @@ TRANSFORMS = {
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
-@pytest.mark.parametrize("name", ["gcn", "gcn2", "appnp", "graph, mean", "sage", "gin"])
+@pytest.mark.parametrize(
+    "name", ["gcn", "gcn2", "appnp", "graph, mean", "sage", "gin", "gat", "gatv2"]
+)
 def test_every_transform_of_torch_is_pygs_from_the_first_call_on(name, transform):
     plain, fast = twins(LAYERS[name])
     x = torch.randn(5, 4, generator=torch.Generator().manual_seed(1)).double()
@@ -160,7 +184,7 @@ def test_weights_of_edges_get_their_gradient(name):
 
 
 @pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")
-@pytest.mark.parametrize("name", ["gcn", "gcn2", "appnp", "graph", "sage", "gin"])
+@pytest.mark.parametrize("name", FAST)
 def test_a_sparse_graph_is_taken_as_before(name):
     plain, fast = twins(LAYERS[name])
     values = torch.ones(9).double()
@@ -175,37 +199,44 @@ def test_a_sparse_graph_is_taken_as_before(name):
 def products(monkeypatch):
     """Counts the products of the fast path."""
     calls = []
-    apply = _Propagate.apply
-    monkeypatch.setattr(
-        _Propagate, "apply", lambda *call: calls.append(call) or apply(*call)
-    )
+    for product in (_Propagate, _Sum):
+        monkeypatch.setattr(product, "apply", counted(product.apply, calls))
     return calls
 
 
-@pytest.mark.parametrize("name", ["gcn", "gcn2", "graph", "sage", "gin"])
+def counted(apply, calls):
+    return lambda *call: calls.append(call) or apply(*call)
+
+
+@pytest.mark.parametrize(
+    "name", ["gcn", "gcn2", "graph", "sage", "gin", "gat", "gatv2"]
+)
 def test_the_fast_path_is_taken_by_default(name, products):
     _, fast = twins(LAYERS[name])
     fast(torch.ones(5, 4).double(), EDGES)
     assert len(products) == 1
 
 
-def test_an_edit_of_the_graph_in_place_is_seen():
-    plain, fast = twins(LAYERS["gcn"])
+@pytest.mark.parametrize("name", ["gcn", "gat", "gat, no loops"])
+def test_an_edit_of_the_graph_in_place_is_seen(name):
+    plain, fast = twins(LAYERS[name])
     edges = EDGES.clone()
     passes(fast, edges)
     edges[0, 0] = 4
     torch.testing.assert_close(passes(fast, edges), passes(plain, edges))
 
 
-def test_graphs_and_sizes_may_alternate():
-    plain, fast = twins(LAYERS["sage"])
+@pytest.mark.parametrize("name", ["sage", "gat", "gatv2"])
+def test_graphs_and_sizes_may_alternate(name):
+    plain, fast = twins(LAYERS[name])
     for edges, nodes in ((EDGES, 5), (EDGES, 7), (EDGES[:, :3], 5), (EDGES, 5)):
         x = torch.randn(nodes, 4).double()
         torch.testing.assert_close(fast(x, edges), plain(x, edges))
 
 
-def test_single_precision_and_double_may_alternate():
-    plain, fast = twins(LAYERS["gcn"])
+@pytest.mark.parametrize("name", ["gcn", "gat"])
+def test_single_precision_and_double_may_alternate(name):
+    plain, fast = twins(LAYERS[name])
     for dtype in (torch.float64, torch.float32, torch.float64):
         x = torch.randn(5, 4, dtype=dtype)
         out = fast.to(dtype)(x, EDGES)
@@ -213,7 +244,7 @@ def test_single_precision_and_double_may_alternate():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", ["gcn", "gcn2", "appnp", "graph", "sage", "gin"])
+@pytest.mark.parametrize("name", FAST)
 def test_half_precision_is_taken_as_before(name, dtype):
     plain, fast = (model.to(dtype) for model in twins(LAYERS[name]))
     x = torch.randn(5, 4).to(dtype).requires_grad_()
@@ -222,7 +253,7 @@ def test_half_precision_is_taken_as_before(name, dtype):
     assert x.grad.dtype == dtype
 
 
-@pytest.mark.parametrize("name", ["gcn", "gcn2", "appnp", "graph", "sage", "gin"])
+@pytest.mark.parametrize("name", FAST)
 def test_autocast_takes_a_float_model_as_before(name):
     plain, fast = (model.float() for model in twins(LAYERS[name]))
     x = torch.randn(5, 4, requires_grad=True)
@@ -233,7 +264,7 @@ def test_autocast_takes_a_float_model_as_before(name):
     assert x.grad.dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", ["gcn", "appnp", "graph", "sage"])
+@pytest.mark.parametrize("name", ["gcn", "appnp", "graph", "sage", "gat", "gatv2"])
 def test_hooks_on_messages_are_called(name, products):
     plain, fast = twins(LAYERS[name])
     seen = []
@@ -253,9 +284,10 @@ def test_hooks_on_propagation_and_on_the_layer_are_called():
     assert seen == ["propagate", "forward"]
 
 
-def test_an_explainer_gives_the_same_masks():
+@pytest.mark.parametrize("make", [GCN, GAT])
+def test_an_explainer_gives_the_same_masks(make):
     torch.manual_seed(0)
-    plain = GCN(4, 8, num_layers=2, out_channels=3).eval()
+    plain = make(4, 8, num_layers=2, out_channels=3).eval()
     x = torch.randn(5, 4)
     masks = []
     for model in (plain, accelerate(copy.deepcopy(plain))):
@@ -279,7 +311,7 @@ def test_an_explainer_gives_the_same_masks():
 def test_an_explainer_is_heard_also_after_a_cached_layer_was_made_by_its_class():
     # PyG then compiles `propagate` for the cached class as well.
     CachedGCNConv(2, 2)
-    test_an_explainer_gives_the_same_masks()
+    test_an_explainer_gives_the_same_masks(GCN)
 
 
 def test_parameters_and_their_names_stay():
@@ -304,9 +336,7 @@ def test_layers_of_other_classes_stay_as_they_are():
         pass
 
     assert type(accelerate(MyGCN(4, 4))) is MyGCN
-    gat = GAT(4, 8, num_layers=2)
-    accelerate(gat)
-    assert type(gat.convs[0]).__module__.startswith("torch_geometric.")
+    assert type(accelerate(TransformerConv(4, 8))) is TransformerConv
 
 
 @pytest.mark.parametrize(
@@ -320,7 +350,7 @@ def test_copies_compute_the_same(clone, make):
     torch.testing.assert_close(passes(clone(fast), EDGES), expected)
 
 
-@pytest.mark.parametrize("make", [GCN, GraphSAGE, GIN])
+@pytest.mark.parametrize("make", [GCN, GraphSAGE, GIN, GAT])
 @pytest.mark.parametrize("options", [{}, {"jk": "cat"}, {"norm": "BatchNorm"}])
 def test_whole_networks_train_alike_without_dropout(make, options):
     plain, fast = twins(lambda: make(4, 8, 3, 2, **options))
@@ -372,6 +402,57 @@ def test_two_node_types_and_missing_targets_are_served():
     torch.testing.assert_close(
         fast(alone, edges, size=(5, 3)), plain(alone, edges, size=(5, 3))
     )
+
+
+@pytest.mark.parametrize("conv", [GATConv, GATv2Conv])
+def test_attention_between_two_node_types_is_served(conv, products):
+    plain, fast = twins(lambda: conv((4, 3), 6, heads=2, add_self_loops=False))
+    edges = torch.tensor([[0, 4, 4, 1], [2, 0, 0, 1]])
+    both = torch.randn(5, 4).double(), torch.randn(3, 3).double()
+    torch.testing.assert_close(fast(both, edges), plain(both, edges))
+    assert len(products) == 1
+
+
+@pytest.mark.parametrize("conv", [GATConv, GATv2Conv])
+@pytest.mark.parametrize("options", [{}, {"add_self_loops": False}])
+def test_attention_reads_attributes_of_edges(conv, options):
+    plain, fast = twins(lambda: conv(4, 2, heads=2, edge_dim=3, **options))
+    attributes = torch.randn(9, 3).double()
+    for _ in range(2):
+        torch.testing.assert_close(
+            passes(fast, EDGES, attributes), passes(plain, EDGES, attributes)
+        )
+
+
+@pytest.mark.parametrize("conv", [GATConv, GATv2Conv])
+def test_attention_is_returned_on_edges_that_nobody_else_holds(conv):
+    plain, fast = twins(lambda: conv(4, 2, heads=2))
+    x = torch.randn(5, 4).double()
+    for _ in range(2):
+        expected, out = (
+            model(x, EDGES, return_attention_weights=True) for model in (plain, fast)
+        )
+        torch.testing.assert_close(out, expected)
+        out[1][0].zero_()  # whoever asked may write to it
+    torch.testing.assert_close(fast(x, EDGES), plain(x, EDGES))
+
+
+@pytest.mark.parametrize("conv", [GATConv, GATv2Conv])
+def test_dropout_of_attention_draws_what_pyg_draws(conv):
+    plain, fast = twins(lambda: conv(4, 2, heads=2, dropout=0.5))
+    x = torch.randn(5, 4).double()
+    outs = []
+    for model in (plain, fast):
+        torch.manual_seed(1)
+        outs.append(model(x, EDGES))
+    torch.testing.assert_close(*outs)
+
+
+def test_self_loops_are_still_asked_for_after_a_pass_that_failed():
+    _, fast = twins(LAYERS["gat"])
+    with pytest.raises(RuntimeError):
+        fast(torch.ones(5, 3).double(), EDGES)
+    assert fast.add_self_loops
 
 
 @pytest.fixture
@@ -461,9 +542,6 @@ def test_bipartite_states_are_refused_by_gcn_in_pygs_words():
         fast((torch.ones(5, 4), torch.ones(5, 4)), EDGES)
 
 
-FAST = ["gcn", "gcn2", "appnp", "appnp, not normalized", "graph", "sage", "gin"]
-
-
 @pytest.mark.parametrize("name", FAST)
 @pytest.mark.parametrize("edge", [(-1, 0), (5, 0), (1005, 0), (0, -1), (0, 5)])
 def test_node_numbers_that_pyg_refuses_are_refused_in_its_words(name, edge):
@@ -525,7 +603,7 @@ def test_dropout_in_place_stays_in_place():
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's own, of traces
-@pytest.mark.parametrize("make", [GCN, GIN])
+@pytest.mark.parametrize("make", [GCN, GIN, GAT])
 def test_a_traced_model_knows_other_graphs(make):
     model = accelerate(make(400, 8, 3, 2)).eval()
     x, edge_index = torch.eye(20, 400), torch.randint(20, (2, 60))
