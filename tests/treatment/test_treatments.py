@@ -163,6 +163,18 @@ def test_a_norm_across_graphs_is_one_across_frames(treatment, x, edge_index):
     torch.testing.assert_close(frames.flatten(0, 1), rows)
 
 
+@pytest.mark.parametrize("make", [GCN, GAT])
+@pytest.mark.parametrize(
+    "treatment", [Residual(), Norm(DiffGroupNorm), GradientGating()], ids=str
+)
+def test_a_fast_copy_computes_what_a_plain_one_does(make, treatment, x, edge_index):
+    model = make(6, 8, 3, 8)
+    plain, fast = (treat(model, treatment, fast=fast) for fast in (False, True))
+    fast.load_state_dict(plain.state_dict())
+    for _ in range(2):  # the second time from the cache
+        torch.testing.assert_close(fast(x, edge_index), plain(x, edge_index))
+
+
 class Folded(MessagePassing):
     """Has nodes first of three dimensions inside, and takes and returns two."""
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import (
     APPNP,
+    DiffGroupNorm,
     GATConv,
     GATv2Conv,
     GCN2Conv,
@@ -23,6 +24,7 @@ from torch_geometric.utils import add_self_loops, degree, remove_self_loops
 
 from benthic.nn.attention import AttentionGraph, attend
 from benthic.nn.dropout import FastDropout, ReLUBeforeDropout
+from benthic.nn.norm.group_norm import FastDiffGroupNorm
 from benthic.nn.page_rank import page_rank
 from benthic.nn.propagation import (
     Adjacency,
@@ -404,6 +406,7 @@ _FAST: dict[type[nn.Module], type[nn.Module]] = {
     GATv2Conv: CachedGATv2Conv,
     Linear: CachedLinear,
     nn.Dropout: FastDropout,
+    DiffGroupNorm: FastDiffGroupNorm,
 }
 _AFTER_X: dict[type[nn.Module], tuple[str, ...]] = {
     CachedGCNConv: ("edge_index", "edge_weight"),

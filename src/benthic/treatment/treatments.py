@@ -243,10 +243,10 @@ def treat(model: _Model, *treatments: Any, fast: bool = True) -> _Model:
     devices = list({p.device for p in original.parameters() if p.is_cuda})
     with torch.random.fork_rng(devices=devices):
         inserted = Treatments(wanted)
-        if fast and not wanted.is_idle:
-            accelerate(nn.ModuleList([twin, inserted]))  # they share a graph
         sites = find_sites(twin)
         joins = make_joins(sites, wanted)
+        if fast and not wanted.is_idle:  # all in one call, since they share a graph
+            accelerate(nn.ModuleList([twin, inserted, *joins.values()]))
         _refuse_propagation(sites, wanted)
         attach_drops(sites, wanted, inserted.edges, inserted.sent)
         if inserted.propagation is not None:
