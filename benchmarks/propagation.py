@@ -2,8 +2,9 @@
 
 Training epochs (forward, backward, Adam, dropout 0.5) of PyG's GCN and of the same
 network after ``accelerate``, side by side, the latter also with a graph and features
-that are new at every step, as in mini-batches; and ten seeds trained together beside
-one seed, of the same network and of PyG's.
+that are new at every step, as in mini-batches; ten seeds trained together beside one
+seed, of the same network and of PyG's; and epochs of networks with attention or group
+norms, with the bytes that they keep for the backward pass.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import timing
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch_geometric.nn import GCN, GCNConv
+from torch_geometric.nn import GAT, GCN, DiffGroupNorm, GCNConv
 
 from benthic.datasets import load
 from benthic.nn import APPNP, DeepGNN, accelerate
@@ -26,6 +27,7 @@ from benthic.training import members, train, train_together
 
 HIDDEN = 64
 DEPTHS = (2, 16, 64)
+OTHERS_DEPTH = 16
 SEEDS = 10
 EPOCHS = (1, 5)
 RESULT = Path(__file__).parent / "results" / "propagation.json"
@@ -108,6 +110,48 @@ def epochs(data, rounds: int) -> dict[str, dict[str, float]]:
     return rows
 
 
+def others(data, rounds: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of an epoch, and megabytes kept for the backward pass."""
+    torch.manual_seed(0)
+    classes = int(data.y.max()) + 1
+    shape = (data.num_features, HIDDEN, OTHERS_DEPTH, classes, 0.5)
+    made = {
+        "gat": GAT(*shape, heads=8),
+        "gatv2": GAT(*shape, heads=8, v2=True),
+        "gcn_diff_group_norm": GCN(*shape, norm=DiffGroupNorm(HIDDEN, groups=10)),
+    }
+    rows = {}
+    for name, plain in made.items():
+        both = {"pyg": plain, "accelerated": accelerate(copy.deepcopy(plain))}
+        found = fastest(
+            {kind: an_epoch(model, data) for kind, model in both.items()}, rounds, 2
+        )
+        rows[name] = {
+            **{f"{kind}_ms": round(value, 2) for kind, value in found.items()},
+            "times_faster": round(found["pyg"] / found["accelerated"], 2),
+            **{
+                f"{kind}_kept_mb": round(kept_bytes(model, data) / 2**20, 1)
+                for kind, model in both.items()
+            },
+        }
+        print(name, rows[name], flush=True)
+    return rows
+
+
+def kept_bytes(model: nn.Module, data) -> int:
+    """What autograd keeps from the forward pass for the backward one."""
+    kept = {}
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        storage = x.untyped_storage()
+        kept[storage.data_ptr()] = storage
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        model(data.x, data.edge_index)
+    return sum(storage.nbytes() for storage in kept.values())
+
+
 def ten_seeds(data, rounds: int) -> dict[str, dict[str, float]]:
     """What ten seeds in one pass cost, in epochs of one seed."""
     classes = int(data.y.max()) + 1
@@ -183,6 +227,7 @@ def main() -> None:
         data = load(name)
         figures[name] = {
             "epoch_ms": epochs(data, rounds),
+            f"others_{OTHERS_DEPTH}_layers": others(data, rounds),
             "ten_seeds_epoch_ms": ten_seeds(data, rounds),
         }
     timing.save(RESULT, figures)

@@ -108,9 +108,8 @@ class Row:
         parts: Arguments of the network for one graph.
         scale: Factor of the input features, which sum to 1 in every row: larger ones
             let Adam's steps of one size get on faster.
-        seeds: Seeds at depths up to ``deep``, and beyond it.
+        seeds: Seeds at depths up to ``deep``; beyond it, and on large graphs.
         deep: See ``seeds``.
-        deep_on_large: The same on a large graph.
         depths: Depths to run.
         graphs: Graphs to run.
         rewiring: Changes the graph before training.
@@ -126,7 +125,6 @@ class Row:
     scale: float = 1.0
     seeds: tuple[int, int] = (3, 1)
     deep: int = 64
-    deep_on_large: int = 0
     depths: tuple[int, ...] = DEPTHS
     graphs: tuple[str, ...] = ("cora",)
     rewiring: BaseTransform | None = None
@@ -138,8 +136,7 @@ class Row:
 
     def seeds_at(self, graph: str, depth: int) -> range:
         """The seeds of a cell."""
-        deep = self.deep_on_large if graph in LARGE else self.deep
-        return range(self.seeds[depth > deep])
+        return range(self.seeds[depth > self.deep or graph in LARGE])
 
     def build(self, data: Data, graph: str, depth: int, seed: int) -> nn.Module:
         """The network of a cell; the caller's random state stays."""
@@ -272,9 +269,7 @@ ROWS: dict[str, Row] = {
         },
         parts={"citeseer": {"alpha": 0.2}},
         scale=10.0,
-        seeds=(10, 3),
-        deep=256,
-        deep_on_large=64,
+        seeds=(10, 10),
         graphs=GRAPHS,
     ),
     "none": Row(plain("gcn"), graphs=GRAPHS),
