@@ -46,13 +46,14 @@ def accelerate(model: nn.Module) -> nn.Module:
     ``GINConv``, ``GATConv`` and ``GATv2Conv``, whose messages are weighted states and
     nothing else: their sum is a matrix product, up to 7 times faster than gathering and
     scattering messages, with attention 1.4 times (``benchmarks/propagation.py``), and
-    no message is stored. ``DiffGroupNorm`` goes without the states of its groups. Outputs are the same to rounding; parameters, names and
-    hooks stay. Where the plain way is needed (a sparse ``edge_index``, weights of edges
-    with gradients, hooks on messages, an explainer, half precision, autocast, states of
-    three dimensions, edges made under ``torch.inference_mode``, node numbers that PyG
-    refuses) a layer takes it by itself. A graph that is written to behind torch's back
-    (``edge_weight.data``) is taken for the same graph; see
-    :class:`~benthic.nn.propagation.GraphCache`.
+    no message is stored. ``DiffGroupNorm`` goes without the states of its groups.
+
+    Outputs are the same to rounding; parameters, names and hooks stay. Where the plain
+    way is needed (a sparse ``edge_index``, weights of edges with gradients, hooks on
+    messages, an explainer, half precision, autocast, states of three dimensions, edges
+    made under ``torch.inference_mode``, node numbers that PyG refuses) a layer takes it
+    by itself. A graph that is written to behind torch's back (``edge_weight.data``) is
+    taken for the same graph; see :class:`~benthic.nn.propagation.GraphCache`.
 
     Args:
         model: Any module; its layers of exactly these classes change their class.
