@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import sys
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch_geometric.data import HeteroData
 from torch_geometric.explain import Explainer, GNNExplainer
 from torch_geometric.nn import (
@@ -80,6 +86,7 @@ LAYERS = {
     "gat": lambda: GATConv(4, 2, heads=2),
     "gat, mean of heads": lambda: GATConv(4, 4, heads=3, concat=False, residual=True),
     "gat, no loops": lambda: GATConv(4, 4, add_self_loops=False),
+    "gat, mean": lambda: GATConv(4, 2, heads=2, aggr="mean"),
     "gat, largest": lambda: GATConv(4, 4, aggr="max"),
     "gat, backward flow": lambda: GATConv(4, 4, flow="target_to_source"),
     "gatv2": lambda: GATv2Conv(4, 2, heads=2),
@@ -96,9 +103,7 @@ FAST = [
     "gat",
     "gatv2",
 ]
-WEIGHTED = [
-    name for name in LAYERS if name.startswith(("gcn", "appnp", "graph")) and name
-]
+WEIGHTED = [name for name in LAYERS if name.startswith(("gcn", "appnp", "graph"))]
 
 
 def twins(make):
@@ -162,6 +167,25 @@ def test_every_transform_of_torch_is_pygs_from_the_first_call_on(name, transform
     for _ in range(2):  # the second time from the cache
         torch.testing.assert_close(transformed(x, lambda x: fast(x, EDGES)), expected)
     torch.testing.assert_close(passes(fast, EDGES), passes(plain, EDGES))
+
+
+RECORDERS = {
+    "linearize": lambda one, x: torch.func.linearize(one, x)[0],
+    "make_fx": lambda one, x: make_fx(one)(x)(x),
+    "functionalize": lambda one, x: torch.func.functionalize(one)(x),
+    "compile": lambda one, x: torch.compile(one, backend="eager")(x),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of tracers
+@pytest.mark.parametrize("recorder", RECORDERS)
+@pytest.mark.parametrize("name", FAST)
+def test_whoever_writes_down_what_is_computed_writes_what_pyg_does(name, recorder):
+    _, fast = twins(LAYERS[name])
+    x = torch.randn(5, 4).double()
+    expected = fast(x, EDGES)  # what is kept of the graph is not written down
+    out = RECORDERS[recorder](lambda x: fast(x, EDGES), x)
+    torch.testing.assert_close(out, expected)
 
 
 @pytest.mark.parametrize("name", WEIGHTED)
@@ -415,13 +439,15 @@ def test_attention_between_two_node_types_is_served(conv, products):
 
 @pytest.mark.parametrize("conv", [GATConv, GATv2Conv])
 @pytest.mark.parametrize("options", [{}, {"add_self_loops": False}])
-def test_attention_reads_attributes_of_edges(conv, options):
+def test_attention_reads_attributes_of_edges(conv, options, products):
     plain, fast = twins(lambda: conv(4, 2, heads=2, edge_dim=3, **options))
     attributes = torch.randn(9, 3).double()
     for _ in range(2):
         torch.testing.assert_close(
             passes(fast, EDGES, attributes), passes(plain, EDGES, attributes)
         )
+    assert products
+    assert len(fast.graphs._entries) == 1  # for the graph, and not for each call
 
 
 @pytest.mark.parametrize("conv", [GATConv, GATv2Conv])
@@ -448,11 +474,18 @@ def test_dropout_of_attention_draws_what_pyg_draws(conv):
     torch.testing.assert_close(*outs)
 
 
-def test_self_loops_are_still_asked_for_after_a_pass_that_failed():
-    _, fast = twins(LAYERS["gat"])
+def test_a_pass_of_attention_that_failed_leaves_nothing_behind():
+    plain, fast = twins(lambda: GATConv(4, 2, add_self_loops=False))
+    looped = accelerate(GATConv(4, 2).double())
     with pytest.raises(RuntimeError):
-        fast(torch.ones(5, 3).double(), EDGES)
-    assert fast.add_self_loops
+        looped(torch.ones(5, 3).double(), EDGES[:, :4])
+    torch.testing.assert_close(passes(fast, EDGES), passes(plain, EDGES))
+
+
+def test_unknown_arguments_of_attention_are_refused_as_before():
+    _, fast = twins(LAYERS["gat"])
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        fast(torch.ones(5, 4).double(), EDGES, edge_weight=None)
 
 
 @pytest.fixture
@@ -568,6 +601,72 @@ def test_states_of_three_dimensions_are_taken_as_before(name):
     for steps in (2, 5, 9):  # fewer than nodes, as many, and more
         x = torch.randn(steps, 5, 4).double()
         torch.testing.assert_close(fast(x, EDGES), plain(x, EDGES))
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_threads_with_graphs_of_their_own_do_not_meet(name):
+    plain, fast = (model.eval() for model in twins(LAYERS[name]))
+    x = torch.randn(5, 4).double()
+    graphs = [EDGES[:, :count].clone() for count in range(2, 10)]
+
+    def answer(edges):
+        return [fast(x, edges) for _ in range(30)]
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(answer, graphs))
+    finally:
+        sys.setswitchinterval(before)
+    for edges, of_graph in zip(graphs, answers, strict=True):
+        expected = plain(x, edges)
+        for out in of_graph:
+            torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize(
+    "name", [*FAST, *(f"{conv}, no loops" for conv in ("gcn", "gat", "gatv2"))]
+)
+def test_nothing_keeps_a_graph_that_is_gone(name):
+    _, fast = twins(LAYERS[name])
+    edges = EDGES.clone()
+    gone = weakref.ref(edges)
+    passes(fast, edges)
+    del edges
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_the_result_may_be_written_to(name):
+    plain, fast = twins(LAYERS[name])
+    x = torch.randn(5, 4).double().requires_grad_()
+    grads = []
+    for model in (plain, fast):
+        out = F.elu_(model(x, EDGES))
+        grads.append(torch.autograd.grad(out.square().sum(), x))
+    torch.testing.assert_close(*grads)
+
+
+def test_the_result_of_attention_without_bias_may_be_written_to():
+    plain, fast = twins(lambda: GATConv(4, 2, heads=2, bias=False))
+    x = torch.randn(5, 4).double().requires_grad_()
+    grads = []
+    for model in (plain, fast):
+        out = F.elu_(model(x, EDGES))
+        grads.append(torch.autograd.grad(out.square().sum(), x))
+    torch.testing.assert_close(*grads)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda w: w.mean(-1, keepdim=True), lambda w: w.square()]
+)
+def test_attention_that_a_hook_changed_is_what_counts(change):
+    plain, fast = twins(LAYERS["gat"])
+    for model in (plain, fast):
+        model.register_edge_update_forward_hook(lambda *call: change(call[2]))
+    torch.testing.assert_close(passes(fast, EDGES), passes(plain, EDGES))
 
 
 @pytest.mark.parametrize("name", FAST)

@@ -138,6 +138,16 @@ def test_making_a_matrix_warns_of_nothing():
         compressed(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), (1, 1))
 
 
+def test_making_a_matrix_lets_the_warnings_of_others_be_shown_once():
+    rows, columns = torch.tensor([0, 1]), torch.tensor([0])
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            warnings.warn("look", stacklevel=1)
+            compressed(rows, columns, torch.ones(1), (1, 1))
+    assert len(shown) == 1
+
+
 @pytest.fixture
 def graph():
     return torch.tensor([[0, 1], [1, 0]])

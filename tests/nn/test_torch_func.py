@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from benthic.nn.torch_func import (
     in_transform,
     is_batched_gradient,
+    is_recorded,
     is_wrapped,
     outside_transforms,
 )
@@ -47,3 +49,23 @@ def test_several_gradients_at_once_are_told_from_one():
     torch.autograd.grad(y, x, torch.ones(3), retain_graph=True)
     torch.autograd.grad(y, x, torch.eye(3), is_grads_batched=True)
     assert seen == [False, True]
+
+
+def test_whoever_writes_down_what_is_computed_is_noticed():
+    seen = []
+
+    def look(x):
+        seen.append(is_recorded(x))
+        return x.sin()
+
+    x = torch.ones(3)
+    look(x)
+    torch.func.grad(lambda x: look(x).sum())(x)
+    torch.func.vmap(look)(x)
+    assert not any(seen)
+    seen.clear()
+    torch.func.functionalize(look)(x)
+    make_fx(look)(x)
+    torch.jit.trace(look, x, check_trace=False)
+    assert seen
+    assert all(seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from torch_geometric.nn import (
 from torch_geometric.nn.conv import gcn_conv
 from torch_geometric.nn.dense import Linear
 from torch_geometric.nn.models.basic_gnn import BasicGNN
-from torch_geometric.utils import add_self_loops, degree, remove_self_loops
+from torch_geometric.utils import degree
 
 from benthic.nn.attention import AttentionGraph, attend
 from benthic.nn.dropout import FastDropout, ReLUBeforeDropout
@@ -34,7 +35,7 @@ from benthic.nn.propagation import (
     propagate,
 )
 from benthic.nn.sparse_input import map_features
-from benthic.nn.torch_func import is_wrapped
+from benthic.nn.torch_func import is_recorded, is_wrapped
 
 __all__ = ["accelerate"]
 
@@ -181,7 +182,7 @@ def _is_known(edge_index: Any, edge_weight: Any) -> bool:
     """Whether this is a list of edges with constant weights that a cache can keep."""
     return (
         type(edge_index) is Tensor
-        and torch._C._get_tracing_state() is None  # the trace is for other graphs too
+        and not is_recorded(edge_index)
         and edge_index.layout == torch.strided
         and not edge_index.is_inference()
         and not is_wrapped(edge_index)
@@ -208,11 +209,12 @@ def _forward(conv: Any, x: Any, *arguments: Any, **keywords: Any) -> Tensor:
     if normalized is None:
         unknown: Tensor = plain(x, *arguments, **keywords)
         return unknown
-    conv._cached_edge_index = normalized
-    try:
-        out: Tensor = plain(x, *arguments, **keywords)
-    finally:
-        conv._cached_edge_index = None
+    with conv.graphs.lock:  # another thread may bring another graph
+        conv._cached_edge_index = normalized
+        try:
+            out: Tensor = plain(x, *arguments, **keywords)
+        finally:
+            conv._cached_edge_index = None
     return out
 
 
@@ -235,8 +237,9 @@ def _normalized(
     improved, num_nodes = getattr(conv, "improved", False), x.size(conv.node_dim)
 
     def make() -> tuple[Tensor, Tensor]:
+        # What is kept of a graph must not be that graph, or it never goes.
         normalized: tuple[Tensor, Tensor] = gcn_conv.gcn_norm(
-            edge_index,
+            edge_index if conv.add_self_loops else edge_index.clone(),
             edge_weight,
             num_nodes,
             improved,
@@ -259,18 +262,29 @@ def _propagate_attention(
 ) -> Tensor:
     """``MessagePassing.propagate`` as a product with weights that are learned."""
     x, weight = arguments["x"], arguments["alpha"]
-    graph = _attention_graph(conv, edge_index, x, size)
+    graph = _attention_graph(conv, edge_index, weight, x, size)
     if graph is None:
         return _propagate_plainly(conv, edge_index, size=size, **arguments)
     return attend(graph, weight, _source(x))
 
 
 def _attention_graph(
-    conv: Any, edge_index: Any, x: Any, size: tuple[int | None, int | None] | None
+    conv: Any,
+    edge_index: Any,
+    weight: Tensor,
+    x: Any,
+    size: tuple[int | None, int | None] | None,
 ) -> AttentionGraph | None:
     """The graph's entries, where a product with them is all that is asked for."""
-    source = _source(x)
-    if not (_is_known(edge_index, None) and _is_product(conv, source, dim=3)):
+    source, given = _source(x), _before_loops.get()
+    key = edge_index if given is None else given
+    if not (
+        _is_known(key, None)
+        and _is_product(conv, source, dim=3)
+        and conv.aggr != "mean"
+        and weight.dtype == source.dtype
+        and weight.shape == (edge_index.size(1), source.size(1))
+    ):
         return None
     shape = (_num_targets(x, size), source.size(0))
 
@@ -279,47 +293,29 @@ def _attention_graph(
             return None  # PyG says what is wrong
         return AttentionGraph(edge_index, shape, conv.heads)
 
-    flavor = ("attention", shape, conv.heads)
-    graph: AttentionGraph | None = conv.graphs.get(edge_index, None, flavor, make)
+    flavor = ("attention", shape, conv.heads, given is None)
+    graph: AttentionGraph | None = conv.graphs.get(key, None, flavor, make)
     return graph
 
 
 def _forward_attention(
     conv: Any, x: Any, edge_index: Any, *arguments: Any, **keywords: Any
 ) -> Any:
-    """PyG's own forward, with the self-loops from the cache."""
+    """PyG's own forward, which makes other edges of the same graph at every call."""
     plain: Any = super(_fast(conv), conv).forward
-    asked = [*arguments, *keywords.values()]  # attributes of edges, sizes, weights back
-    looped = None
-    if all(argument is None for argument in asked):
-        looped = _with_self_loops(conv, x, edge_index)
-    if looped is None:
+    if is_recorded(edge_index):
         return plain(x, edge_index, *arguments, **keywords)
-    conv.add_self_loops = False
+    is_kept = conv.add_self_loops and _is_known(edge_index, None)
+    token = _before_loops.set(edge_index if is_kept else None)
     try:
-        return plain(x, looped)
+        return plain(x, edge_index, *arguments, **keywords)
     finally:
-        conv.add_self_loops = True
+        _before_loops.reset(token)
 
 
-def _with_self_loops(conv: Any, x: Any, edge_index: Any) -> Tensor | None:
-    """The graph as the layer extends it, where it does so at every call."""
-    if (
-        not conv.add_self_loops
-        or conv.explain
-        or not isinstance(x, Tensor)
-        or not _is_known(edge_index, None)
-    ):
-        return None
-    num_nodes = x.size(0)
-
-    def make() -> Tensor:
-        alone, _ = remove_self_loops(edge_index)
-        looped: Tensor = add_self_loops(alone, num_nodes=num_nodes)[0]
-        return looped
-
-    looped: Tensor = conv.graphs.get(edge_index, None, ("self-loops", num_nodes), make)
-    return looped
+_before_loops: contextvars.ContextVar[Tensor | None] = contextvars.ContextVar(
+    "the edges that attention was given, before it added self-loops", default=None
+)
 
 
 class CachedLinear(Linear):

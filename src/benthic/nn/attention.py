@@ -7,7 +7,9 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from benthic.errors import InputError
@@ -74,19 +76,22 @@ class _Entries:
     size: tuple[int, int]
     heads: int
 
-    @property
-    def row(self) -> Tensor:
+    def rows(self) -> Tensor:
+        """Row of each entry, ``[E * H]``."""
         return torch.repeat_interleave(self.crow.diff())
 
     def matrix(self, weight: Tensor) -> Tensor:
+        """The entries with their values, the weights ``[E, H]``."""
         values = weight.reshape(-1).index_select(0, self.order)
         return compressed(self.crow, self.column, values, self.size)
 
     def transpose(self) -> _Entries:
-        by_column = self.column.argsort(stable=True)
-        crow = _ends(self.column, self.size[1])
-        row, order = self.row[by_column].int(), self.order[by_column]
-        return _Entries(crow, row, order, self.size[::-1], self.heads)
+        """The same weights with columns as rows."""
+        rows, columns = self.size
+        by_column, crow = _sort(self.column, columns)
+        column = self.rows().index_select(0, by_column).int()
+        order = self.order.index_select(0, by_column)
+        return _Entries(crow, column, order, (columns, rows), self.heads)
 
 
 def _entries(
@@ -96,17 +101,23 @@ def _entries(
     row, column = (
         (node.unsqueeze(1) * heads + head).flatten() for node in (target, source)
     )
-    order = row.argsort(stable=True)
     rows, columns = (number * heads for number in size)
-    return _Entries(
-        _ends(row, rows), column[order].int(), order, (rows, columns), heads
-    )
+    order, crow = _sort(row, rows)
+    column = column.index_select(0, order).int()
+    return _Entries(crow, column, order, (rows, columns), heads)
 
 
-def _ends(row: Tensor, num_rows: int) -> Tensor:
-    """Where each row begins, and the last one ends, among entries in their order."""
+def _sort(row: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
+    """Entries by their rows, and where each row begins."""
+    if row.device.type == "cpu":  # SciPy counts, where torch compares
+        number = row.numel()
+        entries = np.ones(number, np.int8), row.numpy(), np.arange(number + 1)
+        by_row = csr_array(entries, shape=(number, num_rows)).tocsc()
+        order, crow = map(torch.from_numpy, (by_row.indices, by_row.indptr))
+        return order.long(), crow.int()
     count = torch.bincount(row, minlength=num_rows)
-    return torch.cat([count.new_zeros(1), count.cumsum(0)]).int()
+    crow = torch.cat([count.new_zeros(1), count.cumsum(0)])
+    return row.argsort(stable=True), crow.int()
 
 
 def attend(graph: AttentionGraph, weight: Tensor, x: Tensor) -> Tensor:
@@ -152,10 +163,11 @@ class _Sum(torch.autograd.Function):
             values = weight.reshape(-1).index_select(0, entries.order)
             messages = values.unsqueeze(1) * x.index_select(0, entries.column)
             out = x.new_zeros(rows, channels)
-            return out.index_add(0, entries.row, messages).view(shape)
-        out = x.new_empty(rows, channels)
-        matrix = entries.matrix(weight)
-        return torch.addmm(out, matrix, x.contiguous(), beta=0, out=out).view(shape)
+            return out.index_add(0, entries.rows(), messages).view(shape)
+        out = x.new_empty(shape)  # and no view of another: it may be written to
+        flat, matrix = out.view(rows, channels), entries.matrix(weight)
+        torch.addmm(flat, matrix, x.contiguous(), beta=0, out=flat)
+        return out
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -198,17 +210,18 @@ class _Dot(torch.autograd.Function):
         target = target.reshape(rows, target.size(-1))
         source = source.reshape(columns, source.size(-1))
         if is_batched_gradient(target) or is_batched_gradient(source):
-            at_target = target.index_select(0, entries.row)
+            at_target = target.index_select(0, entries.rows())
             values = (at_target * source.index_select(0, entries.column)).sum(1)
             place = entries.order.argsort()
             return values.index_select(0, place).view(-1, entries.heads)
-        out = target.new_zeros(len(entries.order))
-        pattern = compressed(entries.crow, entries.column, out, entries.size)
+        values = target.new_zeros(len(entries.order))
+        pattern = compressed(entries.crow, entries.column, values, entries.size)
         dots = torch.sparse.sampled_addmm(
             pattern, target.contiguous(), source.contiguous().t(), beta=0.0
         )
-        out = torch.empty_like(out).index_copy_(0, entries.order, dots.values())
-        return out.view(-1, entries.heads)
+        out = torch.empty_like(values).view(-1, entries.heads)
+        out.view(-1).index_copy_(0, entries.order, dots.values())
+        return out
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

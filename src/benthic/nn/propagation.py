@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
@@ -14,7 +15,12 @@ from scipy.sparse import coo_array, csr_array
 from torch import Tensor
 
 from benthic.errors import InputError
-from benthic.nn.torch_func import is_batched_gradient, is_wrapped, outside_transforms
+from benthic.nn.torch_func import (
+    is_batched_gradient,
+    is_recorded,
+    is_wrapped,
+    outside_transforms,
+)
 
 __all__ = [
     "Adjacency",
@@ -111,13 +117,8 @@ def _by_scipy(index: Tensor, value: Tensor, size: Sequence[int]) -> Tensor:
 def _by_torch(index: Tensor, value: Tensor, size: Sequence[int]) -> Tensor:
     num_rows, num_columns = size
     shape = (num_rows, num_columns)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", _BETA)
-        rows = (
-            torch.sparse_coo_tensor(index, value, shape, check_invariants=False)
-            .coalesce()
-            .to_sparse_csr()
-        )
+    entries = torch.sparse_coo_tensor(index, value, shape, check_invariants=False)
+    rows = entries.coalesce().to_sparse_csr()
     # The product's own index type: others are converted at every call.
     crow, column = rows.crow_indices().int(), rows.col_indices().int()
     return compressed(crow, column, rows.values(), shape)
@@ -130,13 +131,15 @@ def _from_scipy(rows: Any) -> Tensor:
     return compressed(crow, column, torch.from_numpy(rows.data), rows.shape)
 
 
-_BETA = "Sparse CSR tensor support is in beta"  # torch says so once a process
+with warnings.catch_warnings():  # torch says once a process that these are in beta
+    warnings.simplefilter("ignore")
+    torch.sparse_csr_tensor([0, 1], [0], [1.0], (1, 1), check_invariants=False)
 
 
 def compressed(
     crow: Tensor, column: Tensor, value: Tensor, size: tuple[int, int]
 ) -> Tensor:
-    """A matrix in compressed rows, without torch's warning that it is in beta.
+    """A matrix in compressed rows, whose parts are not looked at.
 
     Args:
         crow: Where each row begins among the entries, ``[rows + 1]``.
@@ -150,18 +153,15 @@ def compressed(
         tensor([[0., 1.],
                 [1., 0.]])
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", _BETA)
-        return torch.sparse_csr_tensor(
-            crow, column, value, size, check_invariants=False
-        )
+    return torch.sparse_csr_tensor(crow, column, value, size, check_invariants=False)
 
 
 def has_product(x: Tensor) -> bool:
     """Whether torch multiplies a sparse matrix with numbers of this kind.
 
     It does so on a CPU and on CUDA, and on a CPU in single and double precision only;
-    under autocast they may be cast to another.
+    under autocast they may be cast to another, and no product is written down by what
+    compiles or traces.
 
     Args:
         x: Any tensor.
@@ -172,7 +172,7 @@ def has_product(x: Tensor) -> bool:
     """
     device = x.device.type
     fits = device in ("cpu", "cuda") and x.dtype in (torch.float32, torch.float64)
-    return fits and not torch.is_autocast_enabled(device)
+    return fits and not torch.is_autocast_enabled(device) and not is_recorded(x)
 
 
 def propagate(adjacency: Adjacency, x: Tensor) -> Tensor:
@@ -273,6 +273,7 @@ class GraphCache:
 
     def __init__(self, capacity: int = 8) -> None:
         self.capacity = capacity
+        self.lock = threading.RLock()  # models are served by several threads
         self._entries: dict[tuple[Any, ...], tuple[tuple[Any, ...], Any]] = {}
 
     def get(
@@ -294,18 +295,19 @@ class GraphCache:
         if any(t.is_inference() or is_wrapped(t) for t in tensors):
             return make()
         key = (*((id(t), t._version) for t in tensors), flavor)
-        references, made = self._entries.pop(key, ((), None))
-        if not references or any(
-            reference() is not tensor
-            for reference, tensor in zip(references, tensors, strict=True)
-        ):
-            # It outlives an inference pass, whose tensors no training may meet.
-            with outside_transforms(), torch.inference_mode(False), torch.no_grad():
-                made = make()
-            references = tuple(weakref.ref(t, self._forget(key)) for t in tensors)
-        self._entries[key] = (references, made)
-        if len(self._entries) > self.capacity:
-            del self._entries[next(iter(self._entries))]
+        with self.lock:
+            references, made = self._entries.pop(key, ((), None))
+            if not references or any(
+                reference() is not tensor
+                for reference, tensor in zip(references, tensors, strict=True)
+            ):
+                # It outlives an inference pass, whose tensors no training may meet.
+                with outside_transforms(), torch.inference_mode(False), torch.no_grad():
+                    made = make()
+                references = tuple(weakref.ref(t, self._forget(key)) for t in tensors)
+            self._entries[key] = (references, made)
+            if len(self._entries) > self.capacity:
+                del self._entries[next(iter(self._entries))]
         return made
 
     def _forget(self, key: tuple[Any, ...]) -> Callable[[Any], None]:

@@ -103,7 +103,6 @@ def _is_constant(x: Tensor) -> bool:
         and x.layout == torch.strided
         and not x.requires_grad
         and not x.is_inference()
-        and torch._C._get_tracing_state() is None  # the trace is for other x too
         and not is_wrapped(x)
     )
 

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
-__all__ = ["in_transform", "is_batched_gradient", "is_wrapped", "outside_transforms"]
+__all__ = [
+    "in_transform",
+    "is_batched_gradient",
+    "is_recorded",
+    "is_wrapped",
+    "outside_transforms",
+]
 
 
 def in_transform() -> bool:
@@ -54,6 +60,28 @@ def is_batched_gradient(x: Tensor) -> bool:
         False
     """
     return torch._C._functorch.is_legacy_batchedtensor(x)
+
+
+def is_recorded(x: Tensor) -> bool:
+    """Whether torch writes down what is computed, to compute it again for other inputs.
+
+    So do compilers, ``torch.export``, ``torch.jit.trace``, ``torch.func.linearize`` and
+    ``functionalize``. What is kept of one graph must not be in there, and a sparse
+    product cannot be.
+
+    Args:
+        x: Any tensor.
+
+    Example:
+        >>> is_recorded(torch.ones(3))
+        False
+    """
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is not None
+        or torch._is_functional_tensor(x)
+    )
 
 
 @contextlib.contextmanager

@@ -292,16 +292,16 @@ def _hang(
         inserted.endings = Endings(sites, joins, maps, wanted.norms[0].name)
     if inserted.mapped or wanted.acts_on_states:
         inserted.aside = Aside(inserted.running)
-        for module in _unseen(model, modules):
+        for module in _unseen(model, [*modules, inserted]):
             inserted.aside.attach(module)
     for module in callers(model, modules):
         for name in methods(module):
             module.__dict__[name] = Call(module, name, inserted)
 
 
-def _unseen(model: nn.Module, layers: Sequence[nn.Module]) -> list[nn.Module]:
+def _unseen(model: nn.Module, known: Sequence[nn.Module]) -> list[nn.Module]:
     """Attention and dropout between the layers."""
-    inside = {part for layer in layers for part in layer.modules()}
+    inside = {part for module in known for part in module.modules()}
     attention = [
         module
         for layer in find_layers(model)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch_geometric.nn import DiffGroupNorm
 
@@ -28,7 +29,9 @@ def passes(norm, x):
     x = x.clone().requires_grad_()
     out = norm(x)
     cotangent = torch.cos(torch.arange(out.numel())).to(out.dtype).view_as(out)
-    return out, *torch.autograd.grad(out, [x, *norm.parameters()], cotangent)
+    return out, *torch.autograd.grad(
+        out, [x, *norm.parameters()], cotangent, allow_unused=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,16 +67,19 @@ def test_any_size_gives_pygs_result(nodes, channels, groups, seed):
     torch.testing.assert_close(passes(fast, x.double()), passes(plain, x.double()))
 
 
-@pytest.mark.parametrize("mean", [0.0, 1e3])
-def test_single_precision_is_as_close_to_double_as_pygs_is(mean):
-    plain, fast = twins()
-    x = mean + torch.randn(200, 6).double()
-    exact = plain(x)
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("mean", [0.0, 1e3, 1e6])
+def test_single_precision_is_as_close_to_double_as_pygs_is(mean, groups):
+    plain, fast = twins(groups=groups)
+    torch.nn.init.normal_(plain.lin.weight, std=1 / max(mean, 1))
+    fast.load_state_dict(plain.state_dict())
+    generator = torch.Generator().manual_seed(0)
+    x = (mean + torch.randn(200, 6, generator=generator)).float()
+    exact = copy.deepcopy(plain)(x.double())
     errors = [
-        float((norm.float()(x.float()) - exact).detach().abs().max())
-        for norm in (copy.deepcopy(plain), copy.deepcopy(fast))
+        float((norm.float()(x) - exact).detach().abs().max()) for norm in (plain, fast)
     ]
-    assert errors[1] <= 2 * errors[0] + 1e-6
+    assert errors[1] <= 2 * errors[0] + 1e-5
 
 
 def test_equal_states_stay_finite_with_their_gradient():
@@ -96,16 +102,49 @@ def test_it_keeps_no_states_of_groups_for_the_backward_pass():
         lambda x: sizes.append(x.untyped_storage().nbytes()) or x, lambda x: x
     ):
         fast(torch.randn(50, 8, dtype=torch.float64, requires_grad=True))
-    assert max(sizes) <= 50 * 10 * 8  # the shares of the groups
+    assert max(sizes) < 50 * 10 * 8 * 8 / 3  # bytes of [N, G, C]
 
 
-def test_who_listens_to_batch_norm_hears_it():
+LISTENERS = {
+    "forward hook": lambda norm: norm.register_forward_hook(lambda *call: -call[2]),
+    "backward hook": lambda norm: norm.register_full_backward_hook(
+        lambda _, grads, __: (2 * grads[0],)
+    ),
+    "backward pre-hook": lambda norm: norm.register_full_backward_pre_hook(
+        lambda _, grads: (2 * grads[0],)
+    ),
+    "hook on every module": lambda _: nn.modules.module.register_module_forward_hook(
+        lambda module, _, out: 2 * out if type(module) is nn.BatchNorm1d else None
+    ),
+    "forward of its own": lambda norm: setattr(norm, "forward", torch.sin),
+}
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_who_listens_to_batch_norm_is_heard(listener):
     plain, fast = twins()
-    heard = []
-    fast.norm.register_forward_hook(lambda *call: heard.append(call[2].shape))
     x = torch.randn(5, 6).double()
-    torch.testing.assert_close(fast(x), plain(x))
-    assert heard == [(5, 18)]
+    unheard = passes(copy.deepcopy(plain), x)
+    handles = [LISTENERS[listener](norm.norm) for norm in (plain, fast)]
+    expected, out = passes(plain, x), passes(fast, x)
+    if handles[0] is not None:
+        [handle.remove() for handle in handles]
+    torch.testing.assert_close(out, expected)
+    assert not torch.equal(out[1], unheard[1])
+
+
+@pytest.mark.parametrize("missing", ["running_mean", "running_var"])
+def test_a_batch_norm_without_its_buffers_is_left_to_torch(missing):
+    plain, fast = twins()
+    for norm in (plain, fast):
+        setattr(norm.norm, missing, None)
+    x, answers = torch.randn(5, 6).double(), []
+    for norm in (plain, fast):
+        try:
+            answers.append(norm(x).tolist())
+        except (RuntimeError, ValueError) as error:
+            answers.append(str(error))
+    assert answers[0] == answers[1]
 
 
 def test_a_single_row_is_refused_in_batch_norms_words():
