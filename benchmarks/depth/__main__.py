@@ -3,7 +3,8 @@
 Every finished cell (row, graph, depth) is one line of ``results/cells.jsonl``, written
 as it ends: an interrupted run goes on where it stopped, a torn line is run again, and
 a cell of fewer seeds than its row now wants is given the others. The seeds of a deep
-cell, which take hours, are written one by one; the last line of a cell counts.
+cell, which take hours, are written one by one; the last line of a cell counts. What
+learned nothing at one depth of a citation graph is not run deeper.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmarks.depth.rows import DEPTHS, LARGE, ROWS, Row
+from benchmarks.depth.rows import CLASSES, DEPTHS, LARGE, ROWS, Row
 from torch import nn
 from torch_geometric.data import Data
 
@@ -26,6 +27,7 @@ from benthic.metrics import dead_fraction, effective_rank
 from benthic.training import train_together
 
 CELLS = Path(__file__).parent / "results" / "cells.jsonl"
+NOTHING = 15  # points over chance on the training nodes, the most of a failed network
 DEEP = 64  # beyond it, and on large graphs, seeds are run and written one by one
 
 
@@ -39,6 +41,18 @@ def finished() -> dict[tuple[str, str, int], dict[str, Any]]:
             continue
         cells[cell["row"], cell["graph"], cell["depth"]] = cell
     return cells
+
+
+def failed_at(name: str, graph: str) -> list[int]:
+    """Depths at which no seed of a row learned to tell the training nodes apart."""
+    if graph not in CLASSES:
+        return []
+    most = 100 / CLASSES[graph] + NOTHING
+    return [
+        depth
+        for (row, where, depth), cell in finished().items()
+        if (row, where) == (name, graph) and max(cell["train"]) <= most
+    ]
 
 
 def run(
@@ -145,7 +159,8 @@ def main() -> None:
         row = ROWS[name]
         for graph in graphs_of(row, chosen.graph, is_named=bool(chosen.rows)):
             for depth in row.depths:
-                if depth <= chosen.max_depth:
+                limit = min([chosen.max_depth, *failed_at(name, graph)])
+                if depth <= limit:
                     complete(name, row, graph, depth)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import matplotlib as mpl
 from benchmarks.depth import choose
-from benchmarks.depth.__main__ import finished
-from benchmarks.depth.rows import DEPTHS, ROWS
+from benchmarks.depth.__main__ import NOTHING, failed_at, finished
+from benchmarks.depth.rows import CLASSES, DEPTHS, ROWS
 from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parents[2]
@@ -36,8 +36,8 @@ DRAWN = (
     "none",
 )
 LEVELS = {"cora": 85.5, "citeseer": 73.4, "pubmed": 80.3}  # GCNII, README
+FAILED = "†"
 TOLERANCE = 0.5  # points below the best shallower depth
-CLASSES = {"cora": 7, "citeseer": 6, "pubmed": 3}
 NOTES = {
     "minesweeper": "`rooted gcn` is a GCN's operator on the neighbors beside a map "
     "of the node itself, BatchNorm and no other skip, for up to 2,000 epochs; its "
@@ -78,8 +78,11 @@ def table(graph: str) -> list[str]:
     ]
     for row, cells in ours.items():
         losses = depth_losses(cells)
+        failed = min(failed_at(row, graph), default=max(depths))
         shown = [
-            _figure(median(cells[d]["test"]), losses[d]) if d in cells else ""
+            _figure(median(cells[d]["test"]), losses[d])
+            if d in cells
+            else FAILED * (d > failed and d in ROWS[row].depths)
             for d in depths
         ]
         counts = sorted({len(cell["seeds"]) for cell in cells.values()})
@@ -92,6 +95,23 @@ def table(graph: str) -> list[str]:
             source = "recalled" if "recalled" in other["evidence"] else "published"
             lines.append(f"| {name} | " + " | ".join(shown) + f" | {source} |")
     return lines
+
+
+def deeper_than_failed() -> tuple[int, int]:
+    """Cells beyond a depth at which their row had failed, and those that learned."""
+    cells = finished()
+    beyond, learned = 0, 0
+    for graph in CLASSES:
+        for row in rows_of(graph):
+            failed = failed_at(row, graph)
+            deeper = [
+                depth
+                for name, where, depth in cells
+                if (name, where) == (row, graph) and depth > min(failed, default=depth)
+            ]
+            beyond += len(deeper)
+            learned += len(set(deeper) - set(failed))
+    return beyond, learned
 
 
 def _tried(graph: str) -> int:
@@ -137,6 +157,7 @@ def target(graph: str, row: str) -> list[str]:
 
 def render() -> str:
     """The page."""
+    beyond, learned = deeper_than_failed()
     lines = [
         "# Accuracy by depth",
         "",
@@ -148,6 +169,11 @@ def render() -> str:
         "figures in italics are published ones, with their sources in "
         "`benchmarks/depth/published.json`, and from other protocols (recalled: quoted "
         "from memory of the paper, in part or whole).",
+        "",
+        f"{FAILED}: not run, since the network had learned nothing at a shallower "
+        f"depth (no seed more than {NOTHING} points over chance on the training nodes). "
+        f"{beyond} cells were run beyond such a depth, and {learned} of them learned. "
+        "An empty cell is not run yet, or not meant to be.",
         "",
         "![Accuracy by depth](figures/depth.svg)",
         "",

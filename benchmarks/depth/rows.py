@@ -53,6 +53,7 @@ DEPTHS = (2, 4, 8, 16, 32, 64, 128, 256)
 SHALLOW = (2, 4, 8, 16, 32)
 GRAPHS = ("cora", "citeseer", "pubmed")
 LARGE = ("pubmed",)
+CLASSES = {"cora": 7, "citeseer": 6, "pubmed": 3}
 
 Network = Callable[..., nn.Module]
 """Features, classes, depth (and parts) -> network."""
