@@ -171,9 +171,9 @@ def render() -> str:
         "from memory of the paper, in part or whole).",
         "",
         f"{FAILED}: not run, since the network had learned nothing at a shallower "
-        f"depth (no seed more than {NOTHING} points over chance on the training nodes). "
-        f"{beyond} cells were run beyond such a depth, and {learned} of them learned. "
-        "An empty cell is not run yet, or not meant to be.",
+        f"depth (no seed more than {NOTHING} points over chance on the training "
+        f"nodes). {beyond} cells were run beyond such a depth, and {learned} of them "
+        "learned. An empty cell is not run yet, or not meant to be.",
         "",
         "![Accuracy by depth](figures/depth.svg)",
         "",
@@ -186,7 +186,7 @@ def render() -> str:
         "",
         f"`{TREATED}` is a GCN with weights in every layer, treated: GCNII's residual "
         "and identity map, DropNode, and the same loss (not on PubMed, where it costs "
-        "a point). 10 seeds (3 on PubMed beyond 64 layers); settings by the validation "
+        "a point). 10 seeds; settings by the validation "
         f"nodes at 16 layers: 9 were tried on Cora, 3 on CiteSeer, {_tried('pubmed')} "
         "on PubMed (`python -m benchmarks.depth.choose`).",
         "",
