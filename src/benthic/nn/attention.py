@@ -12,8 +12,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from benthic.errors import InputError
-from benthic.nn.propagation import compressed, joins_rows
+from benthic.nn.propagation import check_edges, compressed
 from benthic.nn.torch_func import is_batched_gradient, outside_transforms
 
 __all__ = ["AttentionGraph", "attend"]
@@ -41,13 +40,7 @@ class AttentionGraph:
     """
 
     def __init__(self, edge_index: Tensor, size: tuple[int, int], heads: int) -> None:
-        if not joins_rows(edge_index, size):
-            targets, sources = size
-            raise InputError(
-                "edge_index",
-                f"nodes other than {sources} sources and {targets} targets",
-                "number the nodes of each side from 0",
-            )
+        check_edges(edge_index, size)
         self.entries = _entries(edge_index[1], edge_index[0], size, heads)
 
     @functools.cached_property

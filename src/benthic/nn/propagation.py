@@ -25,6 +25,7 @@ from benthic.nn.torch_func import (
 __all__ = [
     "Adjacency",
     "GraphCache",
+    "check_edges",
     "compressed",
     "has_product",
     "joins_rows",
@@ -60,13 +61,7 @@ class Adjacency:
     def __init__(
         self, edge_index: Tensor, edge_weight: Tensor, size: tuple[int, int]
     ) -> None:
-        if not joins_rows(edge_index, size):
-            targets, sources = size
-            raise InputError(
-                "edge_index",
-                f"nodes other than {sources} sources and {targets} targets",
-                "number the nodes of each side from 0",
-            )
+        check_edges(edge_index, size)
         self.matrix = _compress(edge_index.flip(0), edge_weight.detach(), size)
 
     @functools.cached_property
@@ -100,6 +95,28 @@ def joins_rows(edge_index: Tensor, size: tuple[int, int]) -> bool:
     """
     ends = edge_index.new_tensor(size).flip(0).unsqueeze(1)  # [2, 1]
     return bool(((edge_index >= 0) & (edge_index < ends)).all())
+
+
+def check_edges(edge_index: Tensor, size: tuple[int, int]) -> None:
+    """Refuses edges of nodes that are not there.
+
+    Args:
+        edge_index: Edges from source to target, ``[2, E]``.
+        size: Numbers of targets and of sources.
+
+    Raises:
+        InputError: If there are such edges.
+
+    Example:
+        >>> check_edges(torch.tensor([[0, 3], [1, 2]]), size=(3, 4))
+    """
+    if not joins_rows(edge_index, size):
+        targets, sources = size
+        raise InputError(
+            "edge_index",
+            f"nodes other than {sources} sources and {targets} targets",
+            "number the nodes of each side from 0",
+        )
 
 
 def _compress(index: Tensor, value: Tensor, size: Sequence[int]) -> Tensor:

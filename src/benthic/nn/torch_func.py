@@ -1,4 +1,4 @@
-"""What the transforms of ``torch.func`` (``grad``, ``jvp``, ``vmap``) ask of us."""
+"""What the transforms of ``torch.func``, and torch's tracers, ask of us."""
 
 from __future__ import annotations
 
